@@ -3,7 +3,7 @@
 --static  only that package, tests and README match the notebooks, and ruff (seconds; the git hook)
 --write   bring package, tests and README up to date with the notebooks, check nothing"""
 import argparse
-import filecmp
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,10 +24,14 @@ def stale_modules():
     "Modules that differ from what the notebooks export, found by exporting into a scratch folder."
     from nbdev.export import nb_export
     with tempfile.TemporaryDirectory() as scratch:
-        for nb in sorted((ROOT/'nbs').glob('*.ipynb')): nb_export(nb, lib_path=Path(scratch))
-        fresh = sorted(Path(scratch).rglob('*.py'))
-        return [ROOT/'hfi_nb'/f.name for f in fresh if f.name != '_modidx.py' and not (
-            (ROOT/'hfi_nb'/f.name).exists() and filecmp.cmp(f, ROOT/'hfi_nb'/f.name, shallow=False))]
+        for nb in sorted((ROOT/'nbs').glob('*.ipynb')): nb_export(nb, lib_path=Path(scratch)/'hfi_nb')
+        fresh = sorted(f for f in Path(scratch).rglob('*.py') if f.name != '_modidx.py')
+        return [ROOT/'hfi_nb'/f.name for f in fresh if without_paths(f) != without_paths(ROOT/'hfi_nb'/f.name)]
+
+
+def without_paths(module):
+    "A module's text without the notebook paths in its comments, which depend on where it was exported to."
+    return re.sub(r'^(# .*?)\S*(nbs/)', r'\1\2', module.read_text(), flags=re.M) if module.exists() else None
 
 
 def static():
