@@ -1,0 +1,128 @@
+"""The house rules that no single notebook can test: layers, sizes, docstrings, notebooks as committed."""
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PICKLES = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'shelve'}
+MAY_PICKLE = {'21_train'} # reads back only the checkpoints it wrote itself
+LOCAL_PATH = re.compile(r'(?<![\w.+/=-])(?:/(?:work|home|root|tmp|Users|mnt)/|[A-Z]:\\Users\\)')
+
+
+def text(source): return source if isinstance(source, str) else ''.join(source)
+
+
+def code_cells(nb): return [c for c in nb['cells'] if c['cell_type'] == 'code']
+
+
+def exports(nb):
+    found = [re.search(r'^#\|\s*default_exp\s+(\S+)', text(c['source']), re.M) for c in code_cells(nb)]
+    return next((m[1] for m in found if m), None)
+
+
+def plain(source): return re.sub(r'^\s*[%!].*$', '', source, flags=re.M) # without magics, so that it parses
+
+
+NOTEBOOKS = {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in sorted((ROOT/'nbs').glob('*.ipynb'))}
+ORDER = [m for nb in NOTEBOOKS.values() if (m := exports(nb))]
+MODULES = {p.stem: p for p in sorted((ROOT/'hfi_nb').glob('*.py')) if not p.stem.startswith('_')}
+TREES = {name: ast.parse(p.read_text(encoding='utf-8')) for name, p in MODULES.items()}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def siblings(tree):
+    "Names of the package's own modules that a module imports, wherever the import stands."
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            name = '.'*node.level + (node.module or '')
+            if m := re.match(r'(?:\.|hfi_nb\.)(\w+)', name): yield m[1]
+            elif name in ('.', 'hfi_nb'): yield from (a.name for a in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split('.')[1] for a in node.names if a.name.startswith('hfi_nb.'))
+
+
+def unpickles(tree):
+    "Lines that can run code hidden in a data file."
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and PICKLES & {a.name.split('.')[0] for a in node.names}: yield node.lineno
+        elif isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] in PICKLES: yield node.lineno
+        elif isinstance(node, ast.Call):
+            flags = {k.arg: getattr(k.value, 'value', None) for k in node.keywords}
+            if flags.get('allow_pickle'): yield node.lineno
+            if ast.unparse(node.func) == 'torch.load' and flags.get('weights_only') is not True: yield node.lineno
+
+
+def test_every_module_has_its_notebook():
+    assert sorted(ORDER) == sorted(MODULES) and len(set(ORDER)) == len(ORDER)
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_a_module_imports_only_lower_numbered_ones(name):
+    lower = ORDER[:ORDER.index(name)]
+    assert [s for s in siblings(TREES[name]) if s not in lower] == []
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_sizes(name):
+    assert len(MODULES[name].read_text(encoding='utf-8').splitlines()) <= 400
+    long = [n.name for n in ast.walk(TREES[name]) if isinstance(n, FUNCTIONS) and n.end_lineno - n.lineno + 1 > 40]
+    assert long == []
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_public_functions_have_docstrings(name):
+    public = [n for n in TREES[name].body if isinstance(n, (*FUNCTIONS, ast.ClassDef)) and not n.name.startswith('_')]
+    assert [n.name for n in public if not ast.get_docstring(n)] == []
+
+
+def test_import_is_light():
+    code = "import sys, hfi_nb; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == '[]'
+
+
+def test_pyproject_equals_settings():
+    settings = ConfigParser(delimiters=['='])
+    settings.read(ROOT/'settings.ini', encoding='utf-8')
+    pyproject = tomllib.loads((ROOT/'pyproject.toml').read_text(encoding='utf-8'))
+    assert set(pyproject) == {'build-system', 'tool'} and set(pyproject['tool']) == {'nbdev'}
+    for key, value in pyproject['tool']['nbdev'].items():
+        assert settings['DEFAULT'].get(key, '') == (' '.join(value) if isinstance(value, list) else str(value)), key
+
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
+def test_notebooks_as_committed(name):
+    nb, cells = NOTEBOOKS[name], code_cells(NOTEBOOKS[name])
+    outputs = [o for c in cells for o in c['outputs']]
+    assert outputs or not cells, 'no outputs: run it from top to bottom and save'
+    assert [o['ename'] for o in outputs if o['output_type'] == 'error'] == []
+    assert 'widgets' not in nb['metadata']
+    assert not any('application/vnd.jupyter.widget-view+json' in o.get('data', {}) for o in outputs)
+
+
+@pytest.mark.parametrize('name', [n for n in NOTEBOOKS if n not in MAY_PICKLE])
+def test_nothing_unpickles(name):
+    for cell in code_cells(NOTEBOOKS[name]):
+        source = text(cell['source'])
+        if not source.startswith('%%'): assert list(unpickles(ast.parse(plain(source)))) == []
+
+
+def test_the_pickle_rule_bites():
+    bad = ['import pickle', 'from joblib import load', 'torch.load(f)', 'torch.load(f, weights_only=False)', 'np.load(f, allow_pickle=True)']
+    assert all(list(unpickles(ast.parse(s))) for s in bad)
+    assert not any(list(unpickles(ast.parse(s))) for s in ['torch.load(f, weights_only=True)', 'np.load(f)', 'json.load(f)'])
+
+
+def test_no_local_paths():
+    folders = [ROOT/f for f in ('nbs', 'hfi_nb', 'tests', 'tools', 'data', '.ci', '.githooks')]
+    files = [p for f in folders for p in f.rglob('*') if p.suffix in {'.ipynb', '.py', '.json', '.jsonl', '.md', ''} and p.is_file()]
+    files += [p for p in ROOT.iterdir() if p.suffix in {'.md', '.toml', '.ini', '.txt'} or p.name == 'Makefile']
+    hits = [f'{p.relative_to(ROOT)}: {m[0]}' for p in files if p != Path(__file__).resolve() and '.ipynb_checkpoints' not in p.parts
+            for m in [LOCAL_PATH.search(p.read_text(encoding='utf-8'))] if m]
+    assert hits == []
