@@ -2,24 +2,27 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
 
-.PHONY: demo test install lab notebooks export clean
+.PHONY: demo test install lab export clean
 
-$(BIN)/hfi: settings.ini setup.py constraints.txt
+$(READY): settings.ini setup.py constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-input -c constraints.txt -e '.[dev]'
 	touch $@
 
-install: $(BIN)/hfi ## a virtual environment with everything in it
+install: $(READY)   ## a virtual environment with everything in it
 
 demo: install       ## remove one artist's style from the embedded model, start to finish
+	@test -x $(BIN)/hfi || { echo 'the demo needs the hfi command, which this version does not have yet'; exit 1; }
 	$(BIN)/hfi demo
 
 test: install       ## everything the continuous integration checks
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/check.py
 
 lab: install        ## the notebooks in JupyterLab
-	$(BIN)/jupyter lab nbs
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/jupyter lab nbs
 
 export: install     ## notebooks -> package, tests, README
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/check.py --write

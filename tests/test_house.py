@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -87,13 +88,44 @@ def test_import_is_light():
     assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == '[]'
 
 
-def test_pyproject_equals_settings():
+def same(name): return re.sub(r'[-_.]+', '-', name).lower()
+
+
+def settings_ini():
     settings = ConfigParser(delimiters=['='])
     settings.read(ROOT/'settings.ini', encoding='utf-8')
+    return settings['DEFAULT']
+
+
+def required(*keys): return {same(re.match(r'[\w.-]+', word)[0]) for key in keys for word in settings_ini()[key].split()}
+
+
+def imported(tree):
+    "Top-level names of what a module imports from outside the package and the standard library."
+    for node in ast.walk(tree):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
+            [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+        yield from (n for name in names if (n := name.split('.')[0]) not in sys.stdlib_module_names | {'hfi_nb'})
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_what_is_imported_is_required(name):
+    allowed, sold_as = required('requirements', 'world_requirements', 'postgres_requirements', 'page_requirements'), packages_distributions()
+    assert [n for n in imported(TREES[name]) if not {same(d) for d in sold_as.get(n, [n])} & allowed] == []
+
+
+def test_constraints_are_exact_and_cover_the_requirements():
+    lines = (ROOT/'constraints.txt').read_text(encoding='utf-8').split('\n')[:-1]
+    assert [x for x in lines if not re.fullmatch(r'[\w.-]+==[\w.]+', x)] == []
+    assert required(*(k for k in settings_ini() if k.endswith('requirements'))) <= {same(x.split('==')[0]) for x in lines}
+
+
+def test_pyproject_equals_settings():
+    settings = settings_ini()
     pyproject = tomllib.loads((ROOT/'pyproject.toml').read_text(encoding='utf-8'))
     assert set(pyproject) == {'build-system', 'tool'} and set(pyproject['tool']) == {'nbdev'}
     for key, value in pyproject['tool']['nbdev'].items():
-        assert settings['DEFAULT'].get(key, '') == (' '.join(value) if isinstance(value, list) else str(value)), key
+        assert settings.get(key, '') == (' '.join(value) if isinstance(value, list) else str(value)), key
 
 
 @pytest.mark.parametrize('name', NOTEBOOKS)
