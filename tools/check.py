@@ -53,5 +53,5 @@ if __name__ == '__main__':
     if args.write: sys.exit(write())
     static()
     if args.static: sys.exit()
-    run('nbdev-test', '--n_workers', '1', '--do_print')
+    run('nbdev-test', '--n-workers', '1', '--do-print')
     run('pytest', '-q')
