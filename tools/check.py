@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbformat
 from nbtests import export_tests
 from readme import export_readme
 
@@ -34,6 +35,12 @@ def without_paths(module):
     return re.sub(r'^(# .*?)\S*(nbs/)', r'\1\2', module.read_text(), flags=re.M) if module.exists() else None
 
 
+def not_executed():
+    "Patterns of the notebooks whose first cell says skip_exec; nbdev-test itself reads that only from a raw cell."
+    first = {p: nbformat.read(p, 4).cells[0].source for p in sorted((ROOT/'nbs').glob('*.ipynb'))}
+    return [f'^{re.escape(p.name)}$' for p, source in first.items() if re.search(r'^-?\s*skip_exec:\s*true\s*$', source, re.M)]
+
+
 def static():
     stale = stale_modules() + export_tests(ROOT, check=True) + export_readme(ROOT, check=True)
     if stale: sys.exit('stale, run `make export`: ' + ', '.join(str(f.relative_to(ROOT)) for f in stale))
@@ -53,5 +60,5 @@ if __name__ == '__main__':
     if args.write: sys.exit(write())
     static()
     if args.static: sys.exit()
-    run('nbdev-test', '--n-workers', '1', '--do-print')
+    run('nbdev-test', '--n-workers', '1', '--do-print', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]))
     run('pytest', '-q')
