@@ -6,28 +6,24 @@
 __all__ = ['TILE', 'COLS', 'FULL', 'SUBJECT_ONLY', 'STYLE_ONLY', 'data_dir', 'World', 'load_world', 'caption', 'shows', 'Prompt',
            'make_prompts']
 
-# %% ../nbs/01_emoji.ipynb #d5f8b527
-import itertools
+# %% ../nbs/01_emoji.ipynb #59c390a9
 import random
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
-from torch import nn
 
-from .core import HfiError, Rate, image_grid, open_image, read_json
+from .core import HfiError, open_image, read_json
 
 # %% ../nbs/01_emoji.ipynb #261d506d
 TILE, COLS = 64, 16
 
 def data_dir() -> Path:
     "The data folder: inside the installed package, or beside it in a clone."
-    here = Path(__file__).resolve().parent
+    here = Path(str(files('hfi_nb')))
     return here/'data' if (here/'data').is_dir() else here.parent/'data'
 
 # %% ../nbs/01_emoji.ipynb #30bbe39b
