@@ -80,7 +80,7 @@ def lab(tmp_path_factory):
     (quiet/'notification.jupyterlab-settings').write_text('{"fetchNews":"false","checkForUpdates":false}')
     port = free_port()
     command = [sys.executable, '-m', 'jupyterlab', '--allow-root', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-               '--IdentityProvider.token=', '--ServerApp.password=', f'--ServerApp.root_dir={root}', '--LabApp.news_url=None']
+               '--IdentityProvider.token=', '--ServerApp.password=', '--ServerApp.disable_check_xsrf=True', f'--ServerApp.root_dir={root}', '--LabApp.news_url=None']
     server = serve(command, f'http://127.0.0.1:{port}/api/status', environment(root))
     yield f'http://127.0.0.1:{port}', root
     stop(server)
@@ -117,7 +117,7 @@ class Page:
         self.until(lambda: [e for e in self.all('.lm-Menu-itemLabel') if e.text == item], what=item)[0].click()
     def run_all(self, url):
         "Open a notebook (as a fresh kernel), run all, wait for the panel."
-        self.b.get(url)
+        self.b.get(url+'?reset')  # close what an earlier test left open
         self.until(lambda: '| Idle' in self.text('#jp-main-statusbar'), what='an idle kernel')
         self.menu('Run', 'Run All Cells')
         self.ready()
