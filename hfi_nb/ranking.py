@@ -17,7 +17,7 @@ from .panels import Panel, SinglePanel
 # %% ../nbs/05a_ranking.ipynb #9cbcdcce
 class RankPanel(Panel):
     "A few pictures in random places: click from most to least unwanted, Enter leaves the rest as 'does not apply'."
-    name, family, kind, per_page, size, tile_keys = 'rank', ('rank',), 'rank', 5, 192, '123456789'
+    name, family, kind, per_page, size, tile_keys = 'rank', ('rank',), 'rank', 5, 128, '123456789'
     tools = ('confirm', 'Confirm order', 'Enter'), ('undo', 'Undo', 'Backspace'), ('skip', 'Skip', ' ')
     help = 'Click the most unwanted first, then the next (again to take it back). What you leave out when you press Enter does not show it.'
     def _title(self): return f'Which shows “{self.concept}” the most?'
