@@ -233,7 +233,7 @@ def test_annotators_page(tmp_path, driver):
         start = time.time()
         for n in range(2, 7):
             page.press('q', 'x', '\ue007')
-            page.until(lambda n=n: page.text('.hfi-status').startswith(f'{16*n} of'), what='the next page')
+            page.until(lambda n=n: len(store.events()) >= 16*n, what='the next page')
         print(f'grid: {80*60/(time.time()-start):.0f} labels a minute by a script that never hesitates')
         if folder := os.environ.get('HFI_STILLS'): driver.save_screenshot(f'{folder}/page.png')
         assert driver.title != 'owned' and 'open_panel' not in driver.find_element('css selector', 'body').text
