@@ -121,6 +121,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'hfi_nb.panels.GridPanel.on_tile': ('panels.html#gridpanel.on_tile', 'hfi_nb/panels.py'),
                                'hfi_nb.panels.Panel': ('panels.html#panel', 'hfi_nb/panels.py'),
                                'hfi_nb.panels.Panel.__init__': ('panels.html#panel.__init__', 'hfi_nb/panels.py'),
+                               'hfi_nb.panels.Panel._act': ('panels.html#panel._act', 'hfi_nb/panels.py'),
                                'hfi_nb.panels.Panel._badge': ('panels.html#panel._badge', 'hfi_nb/panels.py'),
                                'hfi_nb.panels.Panel._caption': ('panels.html#panel._caption', 'hfi_nb/panels.py'),
                                'hfi_nb.panels.Panel._cols': ('panels.html#panel._cols', 'hfi_nb/panels.py'),

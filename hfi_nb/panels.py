@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['Panel', 'GridPanel', 'SinglePanel']
 
-# %% ../nbs/05_panels.ipynb #f5b1cf6c
+# %% ../nbs/05_panels.ipynb #05ef2917
 import random
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -59,10 +60,12 @@ function paint(b, t) {
 }
 """
 
-# %% ../nbs/05_panels.ipynb #a3351a2e
+# %% ../nbs/05_panels.ipynb #9010d51e
 _VIEW = """
 function render({ model, el }) {
-  const host = el, send = (action, value) => model.send({ action, value });
+  const host = el, view = Math.random().toString(36);
+  let sent = 0;
+  const send = (action, value) => model.send({ action, value, view, turn: sent++ });
   host.classList.add('hfi-panel'); host.setAttribute('role', 'group');
   const title = make('h3', ''), who = make('bdi', 'hfi-who'), bar = make('progress', ''), status = make('span', 'hfi-status'), help = make('p', 'hfi-help');
   const tiles = make('div', 'hfi-tiles'), tools = make('div', 'hfi-tools'), note = make('input', ''), error = make('div', 'hfi-error');
@@ -170,6 +173,7 @@ class Panel(anywidget.AnyWidget):
         super().__init__()
         if not 0 <= repeats < 1: raise HfiError(f'repeats={repeats}: give the share of hidden repeats, from 0 to below 1')
         self.folder, self.concept, self.annotator = Path(folder), check_text(concept, 'concept'), check_text(str(annotator), 'annotator name')
+        self.lock, self.turns, self.waiting = threading.RLock(), {}, {}
         self.is_simulated, self.repeats, self.prompts = not isinstance(annotator, str), repeats, prompts
         self.per_page, self.size = per_page or self.per_page, size or self.size
         self.store = store or FeedbackStore.open(folder)
@@ -286,7 +290,16 @@ def do(self:Panel, action, value=None):
     self.refresh()
 
 @patch
-def _message(self:Panel, message):
+def _message(self:Panel, message): # JupyterLab may deliver on several threads, out of order: one at a time, in the order sent
+    view, turn = message.get('view'), message.get('turn', self.turns.get(message.get('view'), 0))
+    with self.lock:
+        self.waiting[view, turn] = message
+        while (key := (view, self.turns.get(view, 0))) in self.waiting:
+            self.turns[view] = key[1]+1
+            self._act(self.waiting.pop(key))
+
+@patch
+def _act(self:Panel, message):
     try: self.do(message.get('action'), message.get('value'))
     except Exception as e: # whatever it is, the annotator must see it
         self.error = f'{e}' if isinstance(e, HfiError) else f'{type(e).__name__}: {e}'

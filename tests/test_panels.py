@@ -63,6 +63,14 @@ def test_one_key_is_one_event():
         assert [(o.kind, o.label) for o in p.store.events()] == [('label', 1), ('label', 0), ('skip', None), ('label', 0)]
         p.do('undo')
         assert len(p.values()) == 2 and len(said) == 4
+
+
+def test_answers_keep_the_order_of_the_keys_whichever_message_comes_first():
+    with tempfile.TemporaryDirectory() as d:
+        p = SinglePanel(toy_study(d), d, 'c', 'ana', repeats=0)
+        shown = p.page[0]
+        for turn, action in ((1, 'yes'), (2, 'yes'), (0, 'no')): p._message(dict(action=action, view='a', turn=turn))
+        assert [o.label for o in p.store.events()] == [0, 1, 1] and p.values()[shown] == 0 and len(p.values()) == 3
         q = SinglePanel(list(p.records.values()), d, 'c', 'cy', repeats=.9)
         for _ in range(12): q.do('yes')
         assert [o.kind for o in q.store.events(annotator='cy')].count('repeat') > 0 and all(q.values().values())
