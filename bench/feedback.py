@@ -1,7 +1,4 @@
-"""Numbers of the feedback store and the panels: `python bench/feedback.py [latency] [writers] [kills] [million]`.
-
-HFI_POSTGRES=postgresql://user@host/db adds PostgreSQL to the writers."""
-import multiprocessing
+"""Numbers of the panels and of long logs: `python bench/feedback.py [latency] [kills] [million]`; writers at once: bench/feedback_writers.py."""
 import os
 import random
 import signal
@@ -13,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hfi_nb.feedback import EVENTS, Event, FeedbackStore
+from hfi_nb.feedback import EVENTS, FeedbackStore
 from hfi_nb.panels import GridPanel, SinglePanel
 
 
@@ -40,24 +37,6 @@ def latency(clicks=200):
                 assert not panel.error
                 print(f'{cls.name:6} {n:6} pictures: opens in {1000*opened:.0f} ms; click to answer median {statistics.median(took):.1f} ms, '
                       f'p95 {statistics.quantiles(took, n=20)[-1]:.1f} ms (n = {len(took)})', flush=True)
-
-
-def write(url, name, n):
-    store = FeedbackStore(url)
-    for i in range(n): store.append([Event('label', f'p{i}', name, 'c', label=1)])
-
-
-def writers(crowd=8, n=1000):
-    "Several processes append at once."
-    with tempfile.TemporaryDirectory() as d:
-        for url in filter(None, (f'sqlite:///{d}/feedback.db', os.environ.get('HFI_POSTGRES'))):
-            FeedbackStore(url).engine.dispose()
-            processes = [multiprocessing.get_context('fork').Process(target=write, args=(url, f'w{i}', n)) for i in range(crowd)]
-            start = time.perf_counter()
-            for p in processes: p.start()
-            for p in processes: p.join()
-            found = FeedbackStore(url).by_annotator('c')
-            print(f'{url.split(":")[0]}: {crowd} writers x {n}: {sum(map(len, found.values()))} of {crowd*n} events in {time.perf_counter()-start:.0f} s', flush=True)
 
 
 def kills(trials=100, seed=0):
@@ -98,5 +77,5 @@ def million(n=1_000_000):
 
 
 if __name__ == '__main__':
-    asked = sys.argv[1:] or ['latency', 'writers', 'kills', 'million']
-    for name in asked: dict(latency=latency, writers=writers, kills=kills, million=million)[name]()
+    asked = sys.argv[1:] or ['latency', 'kills', 'million']
+    for name in asked: dict(latency=latency, kills=kills, million=million)[name]()
