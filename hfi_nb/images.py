@@ -47,10 +47,10 @@ def generate(
     model, done = model_hash(pipe), load_images(folder)
     wanted = {i: dict(id=i, file=f'images/{i}.png', prompt=p, seed=int(s), model=model, settings=settings)
               for p, s in zip(prompts, seeds, strict=True) for i in [image_id(model, p, s, settings)]}
-    order, todo = list(wanted), [r for i, r in wanted.items() if i not in done]
+    todo = [r for i, r in wanted.items() if i not in done]
     for rows in tqdm([todo[i:i+batch] for i in range(0, len(todo), batch)], desc='drawing', disable=not todo):
         for row, im in zip(rows, draw(pipe, [r['prompt'] for r in rows], [r['seed'] for r in rows], **settings), strict=True):
             with atomic(folder/row['file']) as part: im.save(part)
         append_jsonl(folder/'images.jsonl', rows)
         if callback: callback(rows)
-    return [wanted[i] for i in order]
+    return list(wanted.values())
