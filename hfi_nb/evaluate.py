@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MEANING', 'paired_interval', 'Paired', 'nearest_style', 'groups', 'held_out', 'strength', 'judged', 'measure',
-           'Evaluation', 'compare', 'paint', 'evaluate', 'show_survivors', 'interference', 'heat_map']
+           'Evaluation', 'compare', 'paint', 'evaluate', 'far_apart', 'photo_ratio', 'show_survivors', 'interference',
+           'heat_map']
 
-# %% ../nbs/09_evaluate.ipynb #19a01d9a
+# %% ../nbs/09_evaluate.ipynb #938eb632
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from scipy.stats import binomtest
 from tqdm.auto import tqdm
 
 from .core import HfiError, Rate, atomic, image_grid, make_folder, open_image, read_json, versions, wilson, write_json
+from .distances import clip_scores, distances, mean_with_interval, pair_distance, photo_similarity
 from .emoji import Prompt, load_world, make_prompts, shows
 from .images import generate
 from .models import draw, model_hash
@@ -135,7 +137,7 @@ MEANING = {'concept': 'concept shown where asked for', 'unasked': 'concept shown
            'style kept': 'right style, concept asked for', 'subject kept': 'right subject, concept asked for', 'style': 'right style, all else', 'subject': 'right subject, all else',
            'near style': 'right style, near the concept', 'near subject': 'right subject, near the concept', 'blank': 'pictures of one colour'}
 
-# %% ../nbs/09_evaluate.ipynb #3231802d
+# %% ../nbs/09_evaluate.ipynb #25b135c2
 @dataclass
 class Evaluation:
     "What two models showed on the same prompts and seeds, and what follows from it."
@@ -149,7 +151,9 @@ class Evaluation:
     @property
     def measures(self) -> dict: return measure(self.rows) # name → `Paired`
     def to_dict(self): return dict(concept=self.concept, measures=self.measures, distances=self.distances, meta=self.meta, rows=self.rows)
-    def save(self, folder): write_json(Path(folder)/'evaluation.json', self.to_dict())
+    def save(self, folder):
+        "Write `evaluation.json`."
+        write_json(Path(folder)/'evaluation.json', self.to_dict())
     @classmethod
     def load(cls, folder):
         "Read `evaluation.json` back, with its pictures where they lie beside it."
@@ -164,7 +168,16 @@ class Evaluation:
         lines = [f'<tr><td>{MEANING[k]}</td><td>{m.before}</td><td>{m.after}</td><td>{m.change:+.1%} [{m.interval[0]:+.1%}, {m.interval[1]:+.1%}]</td><td>{m.p:.2g}</td></tr>'
                  for k, m in self.measures.items() if m.n]
         head = ''.join(f'<th>{o}</th>' for o in ('', 'before', 'after', 'change', 'p (McNemar, exact)'))
-        return f'<b>{self.concept}</b>: {len(self.rows)} prompts, judge {self.meta.get("judge", "unnamed")}<table><tr>{head}</tr>{"".join(lines)}</table>'
+        far = ''.join(f'<tr><td>{k}</td><td colspan=4>{_line(d)}</td></tr>' for k, d in self.distances.items())
+        return f'<b>{self.concept}</b>: {len(self.rows)} prompts, judge {self.meta.get("judge", "unnamed")}<table><tr>{head}</tr>{"".join(lines)}{far}</table>'
+
+def _line(d) -> str:
+    "A distance in words."
+    if isinstance(d, Rate): return str(d)
+    if d['value'] is None: return 'no data (n = 0)'
+    extra = f'chance gives up to {d["chance"]:.4g}, p = {d["p"]:.2g}; ' if 'chance' in d else ''
+    interval = f'[{d["interval"][0]:.4g}, {d["interval"][1]:.4g}] ' if 'interval' in d else ''
+    return f'{d["value"]:.4g} {interval}({extra}n = {d["n"]})'
 
 # %% ../nbs/09_evaluate.ipynb #e13a1595
 def compare(
@@ -196,7 +209,7 @@ def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pic
     parts = [slice(i, i+batch) for i in range(0, len(texts), batch)]
     return [im for o in tqdm(parts, desc='drawing', disable=len(parts) < 2) for im in call(texts[o], seeds[o])], []
 
-# %% ../nbs/09_evaluate.ipynb #b597ba4b
+# %% ../nbs/09_evaluate.ipynb #9551db2f
 def _keep(images, folder, side) -> list: # file names
     "Save pictures that no hash names."
     files = [f'pictures/{side}-{i:04d}.png' for i in range(len(images))]
@@ -221,6 +234,8 @@ def evaluate(
     seeds=None, # one per prompt; default: from 10,000, far from those of the pictures people judged
     folder=None, # keeps pictures and evaluation.json
     world=None,
+    features=None, # function of pictures → (n, d) for the distances; default: the judge's own, where it has any
+    clip=False, # for the CLIP score: folder, hub id or what `load_clip` returned; None: the embedded one; False: no score
     batch:int=32,
     **settings, # steps, guidance, sampler: see `draw`
 ) -> Evaluation:
@@ -235,12 +250,34 @@ def evaluate(
     for row, b, a in zip(out.rows, files_b, files_a, strict=False):
         row['before']['file'], row['after']['file'] = b, a
     out.meta |= dict(base=hashes[0], erased=hashes[1], settings=settings, versions=versions())
+    if features := features or getattr(judge, 'features', None):
+        out.distances = far_apart(out, features, clip)
+        if concept in (world or load_world()).styles and any(r['group'] == 'concept' for r in out.rows): out.distances |= photo_ratio(out, base, features, world, batch, **settings)
     if folder: out.save(folder)
     return out
 
 def _own_judge():
     from hfi_nb.emoji import load_judge
     return load_judge()
+
+# %% ../nbs/09_evaluate.ipynb #663c5707
+def far_apart(evaluation:Evaluation, features, clip=False) -> dict: # name → dict(value, n, …)
+    "Distances between the two models' pictures, from one set of features; CLIP scores where a CLIP is given."
+    asks = np.array([r['group'] == 'concept' for r in evaluation.rows], bool)
+    x, y = features(evaluation.before), features(evaluation.after)
+    out = {f'{k}, all else': d for k, d in distances(x[~asks], y[~asks]).items()} | {'pairs, concept asked for': mean_with_interval(pair_distance(x[asks], y[asks]))}
+    if clip is False or asks.all(): return out
+    rest, texts = np.flatnonzero(~asks), [r['text'] for r in evaluation.rows if r['group'] != 'concept']
+    before, after = (clip_scores([part[i] for i in rest], texts, clip) for part in (evaluation.before, evaluation.after))
+    return out | {'CLIP score before, all else': mean_with_interval(before), 'CLIP score after, all else': mean_with_interval(after), 'CLIP score change, all else': mean_with_interval(after-before)}
+
+def photo_ratio(evaluation:Evaluation, base, features, world=None, batch:int=32, **settings) -> dict: # before, after
+    "Photo similarity ratio of both models, for a style: nearer to the artist's works than to the base model's picture without the style?"
+    world = world or load_world()
+    rows = [(i, r) for i, r in enumerate(evaluation.rows) if r['group'] == 'concept' and r['subject']]
+    plain = features(paint(base, [world.names[r['subject']] for _, r in rows], [r['seed'] for _, r in rows], batch=batch, **settings)[0])
+    works = features([world.image(evaluation.concept, s) for s in world.subjects])
+    return {f'photo similarity {k}': photo_similarity(features([part[i] for i, _ in rows]), works, plain) for k, part in dict(before=evaluation.before, after=evaluation.after).items()}
 
 # %% ../nbs/09_evaluate.ipynb #46f22143
 def show_survivors(evaluation:Evaluation, n:int=8, zoom:int=1):

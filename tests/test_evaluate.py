@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import binomtest
 
 from hfi_nb.core import HfiError, Rate
-from hfi_nb.emoji import Prompt, load_world, shows
+from hfi_nb.emoji import Prompt, load_world
+from hfi_nb.reward import pixel_features
 
 def flat_judge(images):
     "A toy judge: the picture of the mini world that is nearest in pixels."
@@ -78,8 +79,21 @@ def test_evaluate(tmp_path):
     assert back.rows == e.rows and len(back.after) == len(ps) and back.measures == e.measures
     assert [im.tobytes() for im in back.before] == [im.tobytes() for im in e.before] and e.rows[0]['seed'] == 10_000
     assert '<table>' in e._repr_html_() and show_survivors(e).width > 64 and e.survivors() == []
+    assert e.distances == {}
     with pytest.raises(HfiError, match='no prompts'): evaluate(world_painter(), world_painter(), [], 'ink', flat_judge)
     with pytest.raises(HfiError, match='one seed per prompt'): evaluate(world_painter(), world_painter(), ps, 'ink', flat_judge, seeds=[1])
+
+
+def test_distances(tmp_path):
+    world, ps = load_world(), held_out('ink', 8)
+    names = {n: s for s, n in world.names.items()}
+    def base(texts, seeds): return [world.image('fluent', names[t]) if t in names else im for t in texts for im in ([None] if t in names else world_painter()([t], [0]))]
+    e = evaluate(base, world_painter(dict(ink='fluent')), ps, 'ink', flat_judge, features=pixel_features, folder=tmp_path)
+    d = e.distances
+    assert d['photo similarity before'].value == 1 and d['photo similarity after'].k == 0 and d['photo similarity after'].n == 8
+    assert d['fid, all else']['value'] < 1e-6 and d['kid, all else']['p'] == 1 and d['pairs, all else']['value'] < 1e-6 < d['pairs, concept asked for']['value']
+    assert set(Evaluation.load(tmp_path).distances) == set(d) and all(k in e._repr_html_() for k in d)
+    assert far_apart(compare([], [], [], flat_judge, 'ink'), lambda images: np.zeros((len(images), 4)))['pairs, concept asked for']['n'] == 0
 
 
 def test_guard(tmp_path):
