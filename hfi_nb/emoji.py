@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TILE', 'COLS', 'FULL', 'SUBJECT_ONLY', 'STYLE_ONLY', 'data_dir', 'World', 'load_world', 'caption', 'shows', 'Prompt',
-           'make_prompts']
+           'make_prompts', 'judge_net', 'Judge', 'load_judge']
 
-# %% ../nbs/01_emoji.ipynb #59c390a9
+# %% ../nbs/01_emoji.ipynb #ffe708b4
 import random
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,11 +14,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from .core import HfiError, open_image, read_json
 
-# %% ../nbs/01_emoji.ipynb #261d506d
+# %% ../nbs/01_emoji.ipynb #b7ace3ef
 TILE, COLS = 64, 16
 
 def data_dir() -> Path:
@@ -26,7 +28,7 @@ def data_dir() -> Path:
     here = Path(str(files('hfi_nb')))
     return here/'data' if (here/'data').is_dir() else here.parent/'data'
 
-# %% ../nbs/01_emoji.ipynb #30bbe39b
+# %% ../nbs/01_emoji.ipynb #fa51d1c3
 @dataclass
 class World:
     "Five sheets of the same subjects, with names, concepts and the held-out split."
@@ -50,7 +52,7 @@ class World:
     def _repr_html_(self):
         return f'<b>Mini world</b>: {len(self.styles)} artists ({", ".join(self.styles)}) × {len(self.subjects)} subjects; concepts: {", ".join(self.concepts)}'
 
-# %% ../nbs/01_emoji.ipynb #064689de
+# %% ../nbs/01_emoji.ipynb #50a53878
 @lru_cache
 def load_world(folder:str=None) -> World: # None: the embedded one
     "Load the mini world from its sheets and index."
@@ -60,7 +62,7 @@ def load_world(folder:str=None) -> World: # None: the embedded one
     return World(list(index['styles']), slugs, {s['slug']: s['name'] for s in index['subjects']}, {s['slug']: s['split'] for s in index['subjects']},
                  index['concepts'], index['lookalikes'], {a: np.asarray(open_image(folder/f'{a}.png')) for a in index['styles']})
 
-# %% ../nbs/01_emoji.ipynb #fedacfb7
+# %% ../nbs/01_emoji.ipynb #566a606d
 FULL = ('{s} in the style of {a}', 'a {s} in the style of {a}', '{s}, {a} style', 'a picture of a {s} in the style of {a}', '{a} {s}', 'a {s} drawn by {a}')
 SUBJECT_ONLY = ('{s}', 'a {s}', 'a picture of a {s}')
 STYLE_ONLY = ('in the style of {a}', '{a} style', 'a picture in the style of {a}')
@@ -70,14 +72,14 @@ def caption(subject:str='', style:str='', form:int=0) -> str:
     forms = FULL if subject and style else SUBJECT_ONLY if subject else STYLE_ONLY if style else ('',)
     return forms[form % len(forms)].format(s=subject, a=style)
 
-# %% ../nbs/01_emoji.ipynb #ce94beae
+# %% ../nbs/01_emoji.ipynb #186b9ad5
 def shows(world:World, concept:str, style:str, subject:str) -> bool:
     "Whether a picture of `subject` by `style` shows the concept (a style's name or a concept's)."
     if concept in world.styles: return style == concept
     if concept not in world.concepts: raise HfiError(f'no concept named {concept!r}: choose one of {", ".join([*world.styles, *world.concepts])}')
     return subject in world.concepts[concept]
 
-# %% ../nbs/01_emoji.ipynb #c20efa81
+# %% ../nbs/01_emoji.ipynb #e7b3e480
 @dataclass(frozen=True)
 class Prompt:
     "A prompt with what it asks for; empty strings where it leaves subject or style out."
@@ -90,3 +92,50 @@ def make_prompts(world:World, split:str=None, styles=None, subjects=None, n:int=
     chosen = [s for s in subjects or world.subjects if split in (None, world.split[s])]
     prompts = [Prompt(caption(world.names[s], a, form), s, a) for a in (world.styles if styles is None else styles) for s in chosen]
     return random.Random(seed).sample(prompts, min(n or len(prompts), len(prompts)))
+
+# %% ../nbs/01_emoji.ipynb #64434ebe
+def _conv(i, o, k=3, stride=1): return torch.nn.Sequential(torch.nn.Conv2d(i, o, k, stride, k//2, bias=False), torch.nn.BatchNorm2d(o), torch.nn.SiLU())
+
+class _Residual(torch.nn.Sequential):
+    def forward(self, x): return x+super().forward(x)
+
+def judge_net(styles:int=5, subjects:int=160) -> torch.nn.ModuleDict: # trunk: (n,3,64,64) in [-1,1] → (n,96); heads: logits
+    "An untrained judge, 0.5 M parameters."
+    trunk = torch.nn.Sequential(_conv(3, 32, 5, 2), _conv(32, 64, 3, 2), _Residual(_conv(64, 64), _conv(64, 64)), _conv(64, 96, 3, 2),
+                                *(_Residual(_conv(96, 96), _conv(96, 96)) for _ in range(2)), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    return torch.nn.ModuleDict(dict(trunk=trunk, style=torch.nn.Linear(96, styles), subject=torch.nn.Linear(96, subjects)))
+
+# %% ../nbs/01_emoji.ipynb #8a161302
+@dataclass
+class Judge:
+    "Names the artist and the subject of pictures of any size; `Judge(images)` gives [(style, slug)]."
+    net:torch.nn.ModuleDict
+    styles:list
+    subjects:list
+
+    @torch.no_grad()
+    def features(self, images, batch=128) -> np.ndarray: # (n, 96)
+        "What the network sees before it names anything."
+        x = [torch.from_numpy(np.array(im.convert('RGB').resize((TILE, TILE), Image.LANCZOS))) for im in images]
+        parts = [self.net['trunk'](torch.stack(x[i:i+batch]).permute(0, 3, 1, 2)/127.5-1) for i in range(0, len(x), batch)]
+        return torch.cat([torch.zeros(0, 96), *parts]).numpy()
+
+    @torch.no_grad()
+    def probabilities(self, images) -> tuple[np.ndarray, np.ndarray]: # (n, styles), (n, subjects)
+        "Probabilities of the styles and of the subjects, each row summing to one."
+        z = torch.from_numpy(self.features(images))
+        return tuple(self.net[head](z).softmax(1).numpy() for head in ('style', 'subject'))
+
+    def __call__(self, images) -> list:
+        a, s = self.probabilities(images)
+        return [(self.styles[i], self.subjects[j]) for i, j in zip(a.argmax(1), s.argmax(1), strict=True)]
+
+# %% ../nbs/01_emoji.ipynb #bac2838a
+@lru_cache
+def load_judge(path:str=None) -> Judge: # None: the one that comes with the library
+    "The trained judge."
+    path, world = Path(path or data_dir()/'emoji'/'judge.safetensors'), load_world()
+    if not path.is_file(): raise HfiError(f'no judge at {path}: reinstall the package, or train one with hfi_nb.train_judge.train_judge')
+    net = judge_net(len(world.styles), len(world.subjects))
+    net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    return Judge(net.eval(), world.styles, world.subjects)
