@@ -2,6 +2,7 @@
 from hfi_nb.feedback import *
 import multiprocessing
 import os
+import random
 import signal
 import tempfile
 import time
@@ -10,6 +11,19 @@ from pathlib import Path
 import pytest
 
 from hfi_nb.core import HfiError, append_jsonl
+def check_what_stands(store, turns=60):
+    "Answers at random, some late, some at the same time, some taken back: at any moment what stands is what the log says."
+    rng, said = random.Random(0), []
+    for turn in range(turns):
+        page = [Event(rng.choice(['label', 'label', 'repeat', 'review']), f'p{rng.randrange(6)}', rng.choice('ab'), 'c', label=rng.randrange(2),
+                      time=rng.randrange(40), batch=f'{turn}') for _ in range(rng.randrange(1, 5))]
+        if turn % 3 == 2: page = [Event('undo', 'p0', 'a', 'c', value=str(rng.randrange(turn+3)))] # also of what is yet to come
+        said += store.append(page)
+        gone, latest = {o.value for o in said if o.kind == 'undo'}, {}
+        for o in sorted((o for o in said if o.batch not in gone and o.kind != 'undo'), key=lambda o: o.time): latest[o.kind, o.annotator, o.item] = o.label
+        if rng.random() < .6: assert {(row['kind'], row['annotator'], row['item']): row['label'] for row in store.answers('c', kinds=('label', 'repeat', 'review'))} == latest
+    settle(store.engine)
+    with store.engine.connect() as c: assert sorted(c.execute(standing())) == sorted(c.execute(ANSWERS.select()))
 def write_many(url, name, n):
     store = FeedbackStore(url)
     for i in range(n): store.append([Event('label', f'p{i}', name, 'c', label=i % 2)])
@@ -62,6 +76,10 @@ def test_labels_rankings_undo_and_reviews_are_views_of_the_log():
         s.append([Event('rank', group_id('ab'), 'ana', 'c', value=dict(order=['a'], rest=['b']), simulated=True)])
         assert s.rankings('c')[0].pairs() == [('a', 'b')] and s.simulated('c') == ['ana']
         assert len(s.events()) == 9 and FeedbackStore.open(d).events() == s.events()
+
+
+def test_what_stands_is_what_the_log_says_whenever_it_is_asked():
+    with tempfile.TemporaryDirectory() as d: check_what_stands(FeedbackStore.open(d))
 
 
 def test_unsound_events_and_databases_are_refused_with_a_way_out():

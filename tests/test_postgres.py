@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
+from test_feedback import check_what_stands
 
 from hfi_nb.core import HfiError
-from hfi_nb.feedback import Event, FeedbackStore, group_id
+from hfi_nb.feedback import ANSWERS, EVENTS, SETTLED, Event, FeedbackStore, group_id
 
 BIN = max(Path('/usr/lib/postgresql').glob('*/bin'), default=None) or (Path(found).parent if (found := shutil.which('initdb')) else None)
 pytest.importorskip('psycopg', reason='needs psycopg')
@@ -46,10 +48,19 @@ def test_views_and_undo(url):
     assert FeedbackStore(url).events() == s.events() and len(s.events()) == 7
 
 
-def test_writers_at_once_lose_nothing(url):
-    crowd = [subprocess.Popen([sys.executable, '-c', WRITER, url, f'w{i}', '100']) for i in range(4)]
-    assert [p.wait(120) for p in crowd] == [0]*4
-    assert {name: len(labels) for name, labels in FeedbackStore(url).by_annotator('many').items()} == {f'w{i}': 100 for i in range(4)}
+def test_what_stands_is_what_the_log_says(url):
+    with FeedbackStore(url).engine.begin() as c:
+        for table in (EVENTS, ANSWERS, SETTLED): c.execute(table.delete())
+    check_what_stands(FeedbackStore(url))
+
+
+def test_writers_at_once_lose_nothing_and_readers_miss_nothing(url):
+    crowd, store = [subprocess.Popen([sys.executable, '-c', WRITER, url, f'w{i}', '100']) for i in range(4)], FeedbackStore(url)
+    while any(p.poll() is None for p in crowd):
+        store.labels('many')
+        time.sleep(.05)
+    assert [p.returncode for p in crowd] == [0]*4
+    assert {name: len(labels) for name, labels in store.by_annotator('many').items()} == {f'w{i}': 100 for i in range(4)}
 
 
 def test_an_unreachable_server_is_named():
