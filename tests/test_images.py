@@ -23,6 +23,16 @@ def test_resume(tmp_path):
     assert path.read_bytes() == whole and len(load_images(tmp_path)) == 3
 
 
+def test_same_request(tmp_path):
+    pipe, drawn = load_pipeline(), []
+    rows = generate(pipe, ['cat face', 'house', 'cat face'], [1, 2, 1], tmp_path, callback=drawn.extend, steps=2)
+    assert [r['prompt'] for r in rows] == ['cat face', 'house', 'cat face'] and rows[0] == rows[2] and len(drawn) == 2
+    assert rows[0]['settings'] == dict(steps=2, guidance=3., sampler='ddim')
+    assert generate(pipe, ['house'], [2], tmp_path, callback=drawn.extend, sampler='ddim', steps=2, guidance=3) == [rows[1]] and len(drawn) == 2
+    assert full_settings() == full_settings(steps=20) and image_id('m', 'p', 1, full_settings()) != image_id('m', 'p', 1, full_settings(steps=21))
+    with pytest.raises(HfiError, match="unknown setting 'step': use steps"): generate(pipe, ['house'], [2], tmp_path, step=2)
+
+
 def test_bad_requests(tmp_path):
     pipe = load_pipeline()
     with pytest.raises(HfiError, match='empty'): generate(pipe, [], [], tmp_path)
