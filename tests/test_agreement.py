@@ -8,7 +8,8 @@ import krippendorff
 import numpy as np
 import pytest
 
-from hfi_nb.feedback import Event, FeedbackStore
+from hfi_nb.core import HfiError
+from hfi_nb.feedback import Event, FeedbackStore, group_id
 
 def voted(folder, votes, name='a.db'):
     "A store with {annotator: labels of p0, p1, …}; None is no answer."
@@ -41,6 +42,22 @@ def test_alpha_at_the_edges():
             assert math.isnan(found.value) and 'no alpha' in str(found) and found.to_dict()['value'] is None
 
 
+def test_dawid_and_skene_see_through_a_bad_annotator():
+    pytest.importorskip('crowdkit', reason='needs crowd-kit')
+    truth = [1, 0, 0]*10
+    flip = lambda labels, wrong: [y ^ (i in wrong) for i, y in enumerate(labels)]
+    votes = dict(a=flip(truth, {3}), b=flip(truth, {10}), liar=flip(truth, set(range(30)) - {0, 1}))  # says the opposite, but twice
+    votes |= dict(c=[y if i < 6 else None for i, y in enumerate(flip(truth, {4}))])
+    with tempfile.TemporaryDirectory() as d:
+        store = voted(d, votes)
+        majority, found = store.labels('c'), dawid_skene(store, 'c')
+        assert majority['p10'] != truth[10] and majority['p3'] == truth[3]  # liar and b against a; p3: c tips the tie
+        assert {i: int(p >= .5) for i, p in found.items()} == {f'p{i}': y for i, y in enumerate(truth) if i not in (10,)} | dict(p10=int(found['p10'] >= .5))
+        assert found['p5'] < .01 and found['p6'] > .99  # the liar's word counts, turned round
+        assert set(dawid_skene(voted(d, dict(a=[0, 0]), 'fine.db'), 'c').values()) == {0.}
+        with pytest.raises(HfiError, match='nobody has labelled'): dawid_skene(store, 'other')
+
+
 def test_rates_against_others_and_oneself():
     with tempfile.TemporaryDirectory() as d:
         store = voted(d, dict(a=[1, 1, 0, 1], b=[1, 1, 0, None], c=[1, 0, 1, 0]))
@@ -52,3 +69,7 @@ def test_rates_against_others_and_oneself():
         assert (self_consistency(store, 'c')['a'].k, self_consistency(store, 'c')['a'].n) == (1, 2)
         store.undo('a', 'c')
         assert len(store.labels('c', 'a')) == 4
+        ranked = lambda kind, who, order, rest: Event(kind, group_id([*order, *rest]), who, 'r', value=dict(order=order, rest=rest))
+        store.append([ranked('rank', 'a', 'xy', 'z'), ranked('repeat', 'a', 'yx', 'z'), ranked('repeat', 'b', 'xy', 'z'), ranked('rank', 'c', '', 'xyz'), ranked('repeat', 'c', 'x', 'yz')])
+        assert [(who, o.k, o.n) for who, o in rank_consistency(store, 'r').items()] == [('a', 2, 3), ('b', 0, 0), ('c', 0, 0)]
+        assert self_consistency(store, 'r') == {}
