@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PANELS', 'SimulatedAnnotator', 'answer_page', 'open_panel', 'label_notebook', 'label_command', 'serve_labels']
 
-# %% ../nbs/05b_annotators.ipynb #2f5d7bb5
+# %% ../nbs/05b_annotators.ipynb #6c1d50ab
 import random
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from .feedback import check_text, read_pictures
 from .panels import GridPanel, SinglePanel
 from .ranking import RankPanel, ReviewPanel
 
-# %% ../nbs/05b_annotators.ipynb #9534499b
+# %% ../nbs/05b_annotators.ipynb #242be842
 class SimulatedAnnotator:
     "An annotator who is a program; give it to a panel as `annotator=`, then `label(panel)`."
     def __init__(self, truth, # picture id → bool, or severity from 0 to 1
@@ -34,7 +34,7 @@ class SimulatedAnnotator:
         "Its answer: its opinion, but for a slip."
         return (self.opinion(item) > .5) != (self.rng.random() < self.error)
 
-# %% ../nbs/05b_annotators.ipynb #ab0e1568
+# %% ../nbs/05b_annotators.ipynb #b55945ad
 def answer_page(
     annotator:SimulatedAnnotator,
     panel,
@@ -60,7 +60,7 @@ def label(self:SimulatedAnnotator,
         pages = pages and pages-1
     return panel
 
-# %% ../nbs/05b_annotators.ipynb #3bd7b18f
+# %% ../nbs/05b_annotators.ipynb #4a976d80
 PANELS = {cls.name: cls for cls in (GridPanel, SinglePanel, RankPanel, ReviewPanel)}
 
 def open_panel(
@@ -83,7 +83,7 @@ def label_notebook(study, concept:str, annotator:str='me', panel:str='grid') -> 
     with atomic(Path(study)/'label.ipynb') as scratch: nbformat.write(nb, scratch)
     return Path(study)/'label.ipynb'
 
-# %% ../nbs/05b_annotators.ipynb #cd574d10
+# %% ../nbs/05b_annotators.ipynb #389ec8a4
 def label_command(
     notebook, # from `label_notebook`
     page:bool=True, # a page without code (Voila); else JupyterLab

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RankPanel', 'ReviewPanel']
 
-# %% ../nbs/05a_ranking.ipynb #62db7c09
+# %% ../nbs/05a_ranking.ipynb #fb08578b
 import time
 
 from fastcore.basics import patch
@@ -14,7 +14,7 @@ from .core import HfiError
 from .feedback import FeedbackStore, group_id
 from .panels import Panel, SinglePanel
 
-# %% ../nbs/05a_ranking.ipynb #9cbcdcce
+# %% ../nbs/05a_ranking.ipynb #b5f6cf1a
 class RankPanel(Panel):
     "A few pictures in random places: click from most to least unwanted, Enter leaves the rest as 'does not apply'."
     name, family, kind, per_page, size, tile_keys = 'rank', ('rank',), 'rank', 5, 128, '123456789'
@@ -28,16 +28,24 @@ class RankPanel(Panel):
         self.groups = {group_id(ids[k:k+m]): ids[k:k+m] for k in range(0, len(ids)-1, m) if len(ids[k:k+m]) > 1}
         return list(self.groups)
     def _mine(self): return {row['item']: None for row in self.store.answers(self.concept, self.annotator) if row['item'] in self.groups}
-    def values(self): return {i: n for r in self.store.rankings(self.concept, self.annotator) for n, i in enumerate((*r.order, *r.rest))}
+    def values(self) -> dict:
+        "{picture id: its place}, 0 the most unwanted of its group."
+        return {i: n for r in self.store.rankings(self.concept, self.annotator) for n, i in enumerate((*r.order, *r.rest))}
 
-# %% ../nbs/05a_ranking.ipynb #8913ef98
+# %% ../nbs/05a_ranking.ipynb #f2078764
+@patch
+def _earlier(self:RankPanel): # a group for a hidden repeat, not the latest
+    old = [row['item'] for row in sorted(self.store.answers(self.concept, self.annotator, ('rank',)), key=lambda o: o['time']) if row['item'] in self.groups]
+    return self.rng.choice(old[:-1]) if len(old) > 1 and self.rng.random() < self.repeats else None
+
 @patch
 def _next(self:RankPanel, page=None):
     self.group = next((g for g in self.queue if g not in self.answers), None) if page is None else group_id(page)
+    again = self._earlier() if page is None and self.group else None
     if page is None and self.group:
-        page = list(self.groups[self.group])
-        self.rng.shuffle(page)
-    self.page, self.marked, self.again, self.touched = list(page or []), [], set(), time.time()
+        self.group = again or self.group
+        page = self.rng.sample(self.groups[self.group], len(self.groups[self.group]))
+    self.page, self.marked, self.again, self.touched = list(page or []), [], {again} - {None}, time.time()
     self._load()
     self.refresh()
 
@@ -59,7 +67,7 @@ def on_skip(self:RankPanel):
     self._say([(self.group, None)], 'skip')
     self._next()
 
-# %% ../nbs/05a_ranking.ipynb #5a921bdd
+# %% ../nbs/05a_ranking.ipynb #93af9182
 class ReviewPanel(SinglePanel):
     "The pictures that annotators disagree about, the most divided first; the decision overrules the votes."
     name, family, kind = 'review', ('review',), 'review'
@@ -75,5 +83,6 @@ class ReviewPanel(SinglePanel):
         super().__init__(divided, folder, concept, annotator, store, order=sorted(split, key=split.get), repeats=0, **kw)
     def _caption(self, i): return ' · '.join(f'{who}: {"unwanted" if y else "fine"}' for who, y in self.votes[i])
     def on_skip(self):
+        "Leave the votes as they are."
         self._say([(self.page[0], None)])
         self._next()

@@ -5,34 +5,25 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from PIL import Image
 
-from hfi_nb.core import HfiError, append_jsonl
+from hfi_nb.core import HfiError
 from hfi_nb.feedback import FeedbackStore
-from hfi_nb.panels import GridPanel, SinglePanel
+from hfi_nb.panels import GridPanel, SinglePanel, sample_study
 from hfi_nb.ranking import RankPanel
-
-def toy_study(folder, n=40):
-    "A study folder of n coloured squares."
-    (Path(folder)/'images').mkdir()
-    for i in range(n): Image.new('RGB', (64, 64), (i*6 % 256, 80, 120)).save(Path(folder)/f'images/p{i:02}.png')
-    rows = [dict(id=f'p{i:02}', file=f'images/p{i:02}.png', prompt=f'picture {i}', seed=i) for i in range(n)]
-    append_jsonl(Path(folder)/'images.jsonl', rows)
-    return rows
 
 
 def test_a_simulated_annotator_errs_as_told_and_is_marked():
     with tempfile.TemporaryDirectory() as d:
-        rows, truth = toy_study(d, 40), lambda i: int(i[1:]) % 4 == 0
+        rows, truth = sample_study(d, 40), lambda i: int(i[1:]) % 4 == 0
         for panel in (GridPanel, SinglePanel):
             exact = SimulatedAnnotator(truth, error=0, name=f'exact-{panel.name}')
             assert exact.label(panel(rows, d, panel.name, exact, repeats=.3)).values() == {r['id']: int(truth(r['id'])) for r in rows}
         store = FeedbackStore.open(d)
         assert all(e.simulated for e in store.events()) and store.simulated('grid') == ['exact-grid']
         sloppy = SimulatedAnnotator(truth, error=.2, seed=1)
-        assert 300 < sum(sloppy.says('p01') for _ in range(2000)) < 500
+        assert 300 < sum(sloppy.says('p001') for _ in range(2000)) < 500
         strict = SimulatedAnnotator(lambda i: .3, error=0, bias=.3)
-        assert strict.says('p00') and not SimulatedAnnotator(lambda i: .3, error=0).says('p00')
+        assert strict.says('p000') and not SimulatedAnnotator(lambda i: .3, error=0).says('p000')
         with pytest.raises(HfiError, match="a person's"): sloppy.label(GridPanel(rows, d, 'c', 'ana'))
         by_severity = SimulatedAnnotator(lambda i: .6 + int(i[1:])/100, error=0)
         by_severity.label(RankPanel(rows, d, 'r', by_severity))
@@ -41,7 +32,7 @@ def test_a_simulated_annotator_errs_as_told_and_is_marked():
 
 def test_a_hostile_name_stays_a_string_in_the_page_s_code():
     with tempfile.TemporaryDirectory() as d:
-        toy_study(d, 4)
+        sample_study(d, 4)
         name = "x'); import os; os.remove('a"
         source = nbformat.read(label_notebook(d, 'c', name), 4).cells[0].source
         space = {}

@@ -9,16 +9,10 @@ from PIL import Image
 from hfi_nb.core import HfiError
 from hfi_nb.feedback import FeedbackStore
 
-def toy_study(folder, n=40):
-    "A study folder of n coloured squares."
-    (Path(folder)/'images').mkdir()
-    for i in range(n): Image.new('RGB', (64, 64), (i*6 % 256, 80, 120)).save(Path(folder)/f'images/p{i:02}.png')
-    return [dict(id=f'p{i:02}', file=f'images/p{i:02}.png', prompt=f'picture {i}', seed=i) for i in range(n)]
-
 
 def test_a_page_is_marked_confirmed_undone_and_resumed():
     with tempfile.TemporaryDirectory() as d:
-        rows = toy_study(d)
+        rows = sample_study(d)
         p = GridPanel(rows, d, 'c', 'ana', repeats=0)
         page = list(p.page)
         assert len(page) == 16 and p._keys() == '1234qwerasdfzxcv'
@@ -41,9 +35,9 @@ def test_a_page_is_marked_confirmed_undone_and_resumed():
 
 def test_hostile_text_and_errors_stay_inside_the_panel():
     with tempfile.TemporaryDirectory() as d:
-        rows = toy_study(d, 4)
+        rows = sample_study(d, 4)
         rows[0]['prompt'] = '<script>alert(1)</script>"\u202e' + 'x'*10_000
-        p = GridPanel(rows, d, 'c', 'ana"><script>', prompts=True, order=['p00'])
+        p = GridPanel(rows, d, 'c', 'ana"><script>', prompts=True, order=['p000'])
         assert p.state['tiles'][0]['caption'] == rows[0]['prompt'] and 'innerHTML' not in p._esm
         p._message(dict(action='comment', value='x\x00'))
         assert 'cannot be a comment' in p.state['error']
@@ -52,13 +46,13 @@ def test_hostile_text_and_errors_stay_inside_the_panel():
         p._message(dict(action='tile', value=99))
         p._message(dict(action='comment', value='<b>fine</b>'))
         assert p.state['error'] == '' and [o.value for o in p.store.events(kind='comment')] == ['<b>fine</b>']
-        (Path(d)/'images/p00.png').unlink()
-        assert 'p00 cannot be read' in GridPanel(rows, d, 'c', 'ben').state['error']
+        (Path(d)/'images/p000.png').unlink()
+        assert 'p000 cannot be read' in GridPanel(rows, d, 'c', 'ben').state['error']
 
 
 def test_one_key_is_one_event():
     with tempfile.TemporaryDirectory() as d:
-        p = SinglePanel(toy_study(d), d, 'c', 'ana', repeats=0)
+        p = SinglePanel(sample_study(d), d, 'c', 'ana', repeats=0)
         said = [(p.page[0], p.do(a)) and a for a in ['yes', 'no', 'skip', 'no']]
         assert [(o.kind, o.label) for o in p.store.events()] == [('label', 1), ('label', 0), ('skip', None), ('label', 0)]
         p.do('undo')
@@ -67,7 +61,7 @@ def test_one_key_is_one_event():
 
 def test_answers_keep_the_order_of_the_keys_whichever_message_comes_first():
     with tempfile.TemporaryDirectory() as d:
-        p = SinglePanel(toy_study(d), d, 'c', 'ana', repeats=0)
+        p = SinglePanel(sample_study(d), d, 'c', 'ana', repeats=0)
         shown = p.page[0]
         for turn, action in ((1, 'yes'), (2, 'yes'), (0, 'no')): p._message(dict(action=action, view='a', turn=turn))
         assert [o.label for o in p.store.events()] == [0, 1, 1] and p.values()[shown] == 0 and len(p.values()) == 3

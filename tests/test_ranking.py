@@ -4,22 +4,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from hfi_nb.core import HfiError
 from hfi_nb.feedback import FeedbackStore
-from hfi_nb.panels import SinglePanel
-
-def toy_study(folder, n=40):
-    "A study folder of n coloured squares."
-    (Path(folder)/'images').mkdir()
-    for i in range(n): Image.new('RGB', (64, 64), (i*6 % 256, 80, 120)).save(Path(folder)/f'images/p{i:02}.png')
-    return [dict(id=f'p{i:02}', file=f'images/p{i:02}.png', prompt=f'picture {i}', seed=i) for i in range(n)]
+from hfi_nb.panels import SinglePanel, sample_study
 
 
 def test_a_ranking_is_stored_resumed_and_undone():
     with tempfile.TemporaryDirectory() as d:
-        rows = toy_study(d, 12)
+        rows = sample_study(d, 12)
         p = RankPanel(rows, d, 'c', 'ana')
         page = list(p.page)
         for n in (3, 1, 4, 1): p.do('tile', n)
@@ -33,14 +26,32 @@ def test_a_ranking_is_stored_resumed_and_undone():
         assert SinglePanel(rows, d, 'c', 'ana').values() == {}
 
 
+def test_hidden_repeats_of_rankings_measure_and_never_change_a_ranking():
+    with tempfile.TemporaryDirectory() as d:
+        p = RankPanel(sample_study(d, 60), d, 'c', 'ana', repeats=.5)
+        first, order = {}, lambda i: int(i[1:])*37 % 61
+        while p.page:
+            again, group = p.again, p.group
+            first.setdefault(group, [i for i in sorted(p.page, key=order)])
+            for i in first[group][::-1 if again else 1][:3]: p.do('tile', p.page.index(i))
+            p.do('confirm')
+            if again and len(p.store.events(kind='repeat')) == 1:  # undo brings the repeat back as a repeat
+                p.do('undo')
+                assert p.again == again and p.group == group and not p.store.rankings('c', kind='repeat')
+                p.do('confirm')
+        ranked = {o.order for o in p.store.rankings('c')}
+        assert ranked == {tuple(o[:3]) for o in first.values()} and len(ranked) == 12 and p.state['done'] == 12
+        assert len(p.store.events(kind='repeat')) > 3
+
+
 def test_a_review_overrules_the_votes():
     with tempfile.TemporaryDirectory() as d:
-        rows = toy_study(d, 4)
+        rows = sample_study(d, 4)
         with pytest.raises(HfiError, match='nothing to review'): ReviewPanel(rows, d, 'c')
-        for who, answer in (('ana', 'yes'), ('ben', 'no')): SinglePanel(rows, d, 'c', who, order=['p00']).do(answer)
+        for who, answer in (('ana', 'yes'), ('ben', 'no')): SinglePanel(rows, d, 'c', who, order=['p000']).do(answer)
         r = ReviewPanel(rows, d, 'c')
-        assert r.page == ['p00'] and r.store.labels('c') == {'p00': 1}
+        assert r.page == ['p000'] and r.store.labels('c') == {'p000': 1}
         r.do('no')
-        assert r.store.labels('c') == {'p00': 0} and r.page == []
+        assert r.store.labels('c') == {'p000': 0} and r.page == []
         r.do('undo')
-        assert r.store.labels('c') == {'p00': 1} and r.page == ['p00']
+        assert r.store.labels('c') == {'p000': 1} and r.page == ['p000']
