@@ -1,12 +1,15 @@
 """The panels in a real JupyterLab and in Voila, driven through headless Chromium; skipped where there is none."""
 import importlib.util
+import json
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
@@ -15,7 +18,8 @@ from PIL import Image
 
 from hfi_nb.annotators import label_command, label_notebook
 from hfi_nb.core import append_jsonl
-from hfi_nb.feedback import FeedbackStore
+from hfi_nb.feedback import Event, FeedbackStore
+from hfi_nb.panels import sample_study
 
 CHROME, DRIVER = shutil.which('chromium') or shutil.which('google-chrome'), shutil.which('chromedriver')
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (CHROME and DRIVER), reason='needs chromium and chromedriver')]
@@ -23,7 +27,17 @@ selenium = pytest.importorskip('selenium', reason='needs selenium')
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync', '--force-device-scale-factor=1', '--window-size=1200,1250']
 HOSTILE = '<script>document.title="owned"</script>"\u202e<img src=x onerror=document.title="owned">'
-SHEETS = Path(__file__).parent.parent/'data/emoji'
+TUTORIAL = Path(__file__).parent.parent/'nbs/05_panels.ipynb'
+ENTER, BACKSPACE, TAB = '\ue007', '\ue003', '\ue004'
+CONTRAST = """
+const rgba = s => { const v = s.match(/[\\d.]+/g).map(Number); return [v[0], v[1], v[2], v.length > 3 ? v[3] : 1]; };
+const over = (top, under) => [0, 1, 2].map(i => top[3]*top[i] + (1-top[3])*under[i]).concat(1);
+const ground = e => { const c = rgba(getComputedStyle(e).backgroundColor); return c[3] === 1 || !e.parentElement ? c : over(c, ground(e.parentElement)); };
+const light = c => { const [r, g, b] = c.map(v => (v /= 255) <= .04045 ? v/12.92 : ((v+.055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b; };
+const ratio = e => { const under = ground(e), [a, b] = [light(over(rgba(getComputedStyle(e).color), under)), light(under)].sort((x, y) => y-x); return (a+.05)/(b+.05); };
+const seen = [...document.querySelectorAll('.hfi-panel *')].filter(e => e.checkVisibility({visibilityProperty: true}) && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+return seen.map(e => [e.className || e.tagName, ratio(e)]).filter(o => o[1] < 4.5);
+"""
 
 
 def free_port():
@@ -32,14 +46,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def make_study(folder, n=160):
-    "n pictures cut from the artists' sheets, every fourth an ink drawing."
-    (folder/'images').mkdir(parents=True)
-    sheets = [Image.open(SHEETS/f'{style}.png') for style in ('ink', 'noto', 'fluent', 'twemoji')]
-    for i in range(n):
-        x, y = i*7 % 16*64, i*7 % 160//16*64
-        sheets[i % 4].crop((x, y, x+64, y+64)).save(folder/f'images/p{i:03}.png')
-    append_jsonl(folder/'images.jsonl', [dict(id=f'p{i:03}', file=f'images/p{i:03}.png', prompt=HOSTILE, seed=i) for i in range(n)])
+def make_study(folder, n=160, size=None):
+    "The artists' pictures with hostile prompts, enlarged if a size is given."
+    rows = [r | dict(prompt=HOSTILE) for r in sample_study(folder, n)]
+    (folder/'images.jsonl').unlink()
+    append_jsonl(folder/'images.jsonl', rows)
+    for r in rows if size else []: Image.open(folder/r['file']).resize((size, size)).save(folder/r['file'])
     return folder
 
 
@@ -123,52 +135,114 @@ class Page:
         self.ready()
     def ready(self):
         self.until(lambda: self.b.execute_script("return [...document.querySelectorAll('.hfi-tile img')].some(i => i.naturalWidth)"), what='pictures')
-    def still(self, name):
+    def drawn(self):
+        "A panel that was not there before, since the page was last marked."
+        self.until(lambda: self.all('.hfi-panel:not([data-old])'), what='a new panel')
+        self.ready()
+    def style(self, css, name): return self.b.execute_script('return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]', css, name)
+    def hover(self, css):
+        from selenium.webdriver.common.action_chains import ActionChains
+        ActionChains(self.b, duration=0).move_to_element(self.all(css)[0]).perform()
+    def hold(self, key, times=10):
+        "A key held down, as the operating system repeats it."
+        for i in range(times): self.b.execute_cdp_cmd('Input.dispatchKeyEvent', dict(type='keyDown', key=key, text=key, autoRepeat=i > 0))
+        self.b.execute_cdp_cmd('Input.dispatchKeyEvent', dict(type='keyUp', key=key))
+    def still(self, name, margin=5):
         if folder := os.environ.get('HFI_STILLS'):
+            self.b.execute_script("document.querySelector('.hfi-panel').scrollIntoView({block: 'center'})")
             time.sleep(.4)
-            self.all('.hfi-panel')[0].screenshot(f'{folder}/{name}.png')
+            x, y, w, h = self.b.execute_script("const r = document.querySelector('.hfi-panel').getBoundingClientRect(); return [r.x, r.y, r.width, r.height]")
+            shot = Image.open(BytesIO(self.b.get_screenshot_as_png())).convert('RGB')
+            shot.crop((x-margin, y-margin, x+w+margin, y+h+margin)).save(f'{folder}/{name}.png', optimize=True)
+
+
+def cells(path): return [(c.cell_type, c.source) for c in nbformat.read(path, 4).cells]
 
 
 def end_kernels(url):
-    import json
     for kernel in json.load(urllib.request.urlopen(url+'/api/kernels')):
         urllib.request.urlopen(urllib.request.Request(f'{url}/api/kernels/{kernel["id"]}', method='DELETE'))
 
 
-def test_grid_in_jupyterlab(lab, driver):
+def test_tutorial_notebook(lab, driver):
     url, root = lab
-    page, store = Page(driver), FeedbackStore.open(root)
-    write_notebook(root, 'grid', 'ana', repeats=0, prompts=False)
-    page.run_all(url+'/lab/tree/grid.ipynb')
-    said = lambda: store.events(annotator='ana')
+    shutil.copy(TUTORIAL, root/'tutorial.ipynb')
+    page, store, place = Page(driver), FeedbackStore.open(root/'studies/tutorial'), '1234qwerasdfzxcv'.index
+    said = lambda: [(e.item, e.label) for e in store.events() if e.kind != 'undo']
+    page.run_all(url+'/lab/tree/tutorial.ipynb')
+    assert page.style('.hfi-tile img', 'filter') == 'none' and page.style('.hfi-tile img', 'imageRendering') == 'pixelated'  # small pictures, nothing hidden
     page.all('.hfi-tile')[2].click()
-    page.until(lambda: len(said()) == 1, what='a click in the store')
-    page.press('a', 'z', 'x', '9', 'b', 'd', 'd', 'x')  # a, z, d are pictures; x twice is on and off; b and 9 mean nothing
-    page.until(lambda: len(said()) == 7, what='keys in the store')
-    first = said()[0].shown
-    assert [first.index(e.item) for e in said()] == [2, 8, 12, 13, 10, 10, 13]
-    assert [e.label for e in said()] == [1, 1, 1, 1, 1, 0, 0]
+    page.until(said, what='a click in the store')
+    page.press('a', 'b', 'd', 'd', 'x', 'z', '9')  # outside the panel they would insert, delete and cut cells; b and 9 name no picture
+    page.until(lambda: len(said()) == 6, what='keys in the store')
+    first = store.events()[0].shown
+    pressed = [(first[n], y) for n, y in ((2, 1), (place('a'), 1), (place('d'), 1), (place('d'), 0), (place('x'), 1), (place('z'), 1))]
+    assert said() == pressed
+    assert driver.execute_script(CONTRAST) == [] and all(img.get_attribute('alt') for img in page.all('.hfi-tile img'))
     page.still('grid')
-    page.press('\ue007')
-    page.until(lambda: page.text('.hfi-status').startswith('16 of'), what='the next page')
-    assert {i for i, y in store.labels('ink drawings', 'ana').items() if y} == {first[n] for n in (2, 8, 12)}
+    page.press(ENTER)
+    page.until(lambda: page.text('.hfi-status').startswith('16 of 160'), what='the next page')
+    pressed += [(i, 0) for n, i in enumerate(first) if n not in (2, place('a'), place('x'), place('z'))]
+    assert said() == pressed
     page.all('.hfi-panel input')[0].click()
-    page.press('dd xz', '\ue007')  # typing a comment labels nothing
+    page.press('dd xz', ENTER)  # typing a comment labels nothing
     page.until(lambda: store.events(kind='comment'), what='the comment')
-    assert store.events(kind='comment')[0].value == 'dd xz' and len(store.labels('ink drawings', 'ana')) == 16
-    driver.execute_script("""const p = document.querySelector('.hfi-panel'); p.focus();
-        for (let i = 0; i < 10; i++) p.dispatchEvent(new KeyboardEvent('keydown', {key: 'q', repeat: i > 0, bubbles: true, cancelable: true}))""")
-    page.until(lambda: len(store.labels('ink drawings', 'ana')) == 17, what='one event of a held key')
-    assert len(page.all('.jp-Notebook .jp-Cell')) == 3 and driver.title != 'owned'
+    second = store.events(kind='comment')[0].shown
+    pressed.append((second[0], None))
+    page.hold('d')
+    keys, on = random.Random(0).choices('1234qwerasdfzxcv', k=40), set()
+    page.press(*keys)
+    for key in ['d', *keys]:
+        on ^= {place(key)}
+        pressed.append((second[place(key)], float(place(key) in on)))
+    page.until(lambda: len(said()) >= len(pressed), what='a held key and forty fast ones')
+    assert said() == pressed and store.events(kind='comment')[0].value == 'dd xz'
+    restart_and_undo(page, store, pressed)
+    page.menu('File', 'Save Notebook')
+    page.until(lambda: (text := (root/'tutorial.ipynb').read_text()) != TUTORIAL.read_text() and text.endswith('}\n'), what='the saved notebook')
+    assert cells(root/'tutorial.ipynb') == cells(TUTORIAL)  # no cell came, went or changed
+    assert not [o for c in nbformat.read(root/'tutorial.ipynb', 4).cells for o in c.get('outputs', []) if o.output_type == 'error']
     end_kernels(url)
-    page.run_all(url+'/lab/tree/grid.ipynb')  # a new kernel resumes and undoes
-    page.until(lambda: page.text('.hfi-status').startswith('17 of'), what='resuming')
+
+
+def restart_and_undo(page, store, pressed):
+    "A restarted kernel goes on where this annotator stopped, and takes back their last click."
+    before = page.text('.hfi-status').split(' ·')[0]
+    page.b.execute_script("document.querySelectorAll('.hfi-panel').forEach(e => e.dataset.old = 1)")
+    page.menu('Kernel', 'Restart Kernel and Run All Cells…')
+    page.until(lambda: page.all('.jp-Dialog .jp-mod-accept'), what='the question')[0].click()
+    page.drawn()
+    page.until(lambda: page.text('.hfi-status') == before, what='resuming')
     page.focus()
-    page.press('\ue003')
-    page.until(lambda: page.text('.hfi-status').startswith('16 of'), what='undo of the held key')
-    page.press('\ue003')
-    page.until(lambda: page.text('.hfi-status').startswith('3 of') or page.text('.hfi-status').startswith('5 of'), what='undo of the page')
-    assert len(page.all('.jp-Notebook .jp-Cell')) == 3
+    page.press(BACKSPACE)
+    page.until(lambda: store.events(kind='undo'), what='undo after the restart')
+    undone = store.events(kind='undo')[0].value
+    assert [(e.item, e.label) for e in store.events() if e.batch == undone] == pressed[-1:]
+
+
+def test_large_pictures_are_hidden_until_pointed_at(lab, driver):
+    url, root = lab
+    page, image = Page(driver), '.hfi-tile:nth-child({}) img'.format
+    write_notebook(make_study(root/'large', 4, size=256), 'grid', 'ana', per_page=4)
+    page.run_all(url+'/lab/tree/large/grid.ipynb')
+    hidden = 'blur(14px) grayscale(1)'
+    shown = lambda n, look: page.until(lambda: page.style(image(n), 'filter') == look, what=f'{look} on picture {n}')
+    page.hover('.hfi-panel h3')
+    shown(1, hidden)
+    page.hover(image(1))
+    shown(1, 'none')
+    shown(2, hidden)
+    page.hover('.hfi-panel h3')
+    shown(1, hidden)
+    page.focus()
+    page.press(TAB)  # whoever has no mouse sees the picture that has the focus, and the focus itself
+    shown(1, 'none')
+    assert page.style('.hfi-tile', 'outlineStyle') == 'solid' and page.style(image(2), 'filter') == hidden
+    page.press('h')
+    shown(2, 'none')
+    page.press('h')
+    driver.execute_script("document.querySelector('.hfi-panel').dataset.conceal = 'grey'")
+    shown(2, 'grayscale(1)')
     end_kernels(url)
 
 
@@ -197,12 +271,11 @@ def test_rank_and_review_in_jupyterlab(lab, driver):
     page.press('3', '1', '5')
     page.until(lambda: len(page.all('.hfi-tile[aria-pressed=true]')) == 3, what='three places')
     page.still('rank')
-    page.press('\ue007')
+    page.press(ENTER)
     ranking = page.until(lambda: store.rankings('ink drawings'), what='a ranking')[0]
     shown = store.events(kind='rank')[0].shown
     assert ranking.order == (shown[2], shown[0], shown[4]) and set(ranking.rest) == {shown[1], shown[3]}
     end_kernels(url)
-    from hfi_nb.feedback import Event
     store.append([Event('label', 'p000', who, 'ink drawings', label=y) for who, y in (('ana', 1), ('ben', 0), ('<b>cleo</b>', 1))])
     write_notebook(root, 'review', 'eve')
     page.run_all(url+'/lab/tree/review.ipynb')
@@ -228,11 +301,11 @@ def test_annotators_page(tmp_path, driver):
         driver.get(f'http://127.0.0.1:{port}/')
         page.ready()
         page.focus()
-        page.press('q', '\ue007')
+        page.press('q', ENTER)
         page.until(lambda: len(store.labels('ink drawings')) == 16, what='a page of labels')
         start = time.time()
         for n in range(2, 7):
-            page.press('q', 'x', '\ue007')
+            page.press('q', 'x', ENTER)
             page.until(lambda n=n: len(store.events()) >= 16*n, what='the next page')
         print(f'grid: {80*60/(time.time()-start):.0f} labels a minute by a script that never hesitates')
         if folder := os.environ.get('HFI_STILLS'): driver.save_screenshot(f'{folder}/page.png')
