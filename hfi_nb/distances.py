@@ -6,7 +6,9 @@
 __all__ = ['frechet', 'kernel_distance', 'against_chance', 'mean_with_interval', 'unit', 'pair_distance', 'photo_similarity',
            'text_features', 'clip_scores', 'distances']
 
-# %% ../nbs/09_distances.ipynb #4ee42699
+# %% ../nbs/09_distances.ipynb #3ffe1969
+from functools import partial
+
 import numpy as np
 import torch
 from transformers import AutoTokenizer
@@ -14,7 +16,7 @@ from transformers import AutoTokenizer
 from .core import HfiError, Rate, bootstrap_interval
 from .reward import image_features, load_clip
 
-# %% ../nbs/09_distances.ipynb #d8a6922f
+# %% ../nbs/09_distances.ipynb #2600cc25
 def _checked(x, least:int=2) -> np.ndarray: # float64
     "Feature rows that can be measured."
     x = np.asarray(x, float)
@@ -31,12 +33,15 @@ def frechet(x, y) -> float: # (n, d), (m, d)
     cross = np.sqrt(np.linalg.eigvalsh(root@b@root).clip(0)).sum() # tr (ab)^½
     return float(gap@gap+np.trace(a)+np.trace(b)-2*cross)
 
-def kernel_distance(x, y) -> float: # (n, d), (m, d)
+def kernel_distance(x, y, paired:bool=False) -> float: # (n, d), (m, d); paired: row i of both has the same prompt and seed
     "KID: unbiased squared maximum mean discrepancy, cubic kernel."
     x, y = _checked(x), _checked(y)
-    def k(a, b): return (a@b.T/x.shape[1]+1)**3
-    def within(a): return (k(a, a).sum()-(((a*a).sum(1)/x.shape[1]+1)**3).sum())/(len(a)*(len(a)-1))
-    return float(within(x)+within(y)-2*k(x, y).mean())
+    if paired and len(x) != len(y): raise HfiError(f'{len(x)} pictures before and {len(y)} after: pairs need the same prompts and seeds on both sides')
+    def between_rows(a, b): # mean kernel of two different rows
+        k = (a@b.T/a.shape[1]+1)**3
+        return (k.sum()-k.trace())/(len(a)*(len(a)-1))
+    cross = between_rows(x, y) if paired else ((x@y.T/x.shape[1]+1)**3).mean()
+    return float(between_rows(x, x)+between_rows(y, y)-2*cross)
 
 # %% ../nbs/09_distances.ipynb #04b1dcc6
 def against_chance(metric, x, y, n:int=200, seed:int=0) -> dict: # value, n, chance (95 % quantile), p
@@ -96,8 +101,8 @@ def clip_scores(images, texts, clip=None) -> np.ndarray: # (n,) in [0, 100]
     clip = clip if isinstance(clip, tuple) else load_clip(clip)
     return 100*(image_features(images, clip)*text_features(texts, clip)).sum(1).clip(0)
 
-# %% ../nbs/09_distances.ipynb #009684d6
+# %% ../nbs/09_distances.ipynb #74909df3
 def distances(x, y) -> dict: # fid, kid, pairs
     "FID and KID beside chance, and the mean distance of pairs; x and y are features of the same prompts and seeds."
     if len(x) < 2: return {}
-    return dict(fid=against_chance(frechet, x, y, 100), kid=against_chance(kernel_distance, x, y), pairs=mean_with_interval(pair_distance(x, y)))
+    return dict(fid=against_chance(frechet, x, y, 100), kid=against_chance(partial(kernel_distance, paired=True), x, y), pairs=mean_with_interval(pair_distance(x, y)))

@@ -7,7 +7,7 @@ __all__ = ['MEANING', 'paired_interval', 'Paired', 'nearest_style', 'groups', 'h
            'Evaluation', 'compare', 'paint', 'evaluate', 'far_apart', 'photo_ratio', 'show_survivors', 'interference',
            'heat_map']
 
-# %% ../nbs/09_evaluate.ipynb #938eb632
+# %% ../nbs/09_evaluate.ipynb #24730ed9
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from .core import HfiError, Rate, atomic, image_grid, make_folder, open_image, read_json, versions, wilson, write_json
 from .distances import clip_scores, distances, mean_with_interval, pair_distance, photo_similarity
-from .emoji import Prompt, load_world, make_prompts, shows
+from .emoji import Judge, Prompt, load_judge, load_world, make_prompts, shows
 from .images import generate
 from .models import draw, model_hash
 
@@ -137,7 +137,7 @@ MEANING = {'concept': 'concept shown where asked for', 'unasked': 'concept shown
            'style kept': 'right style, concept asked for', 'subject kept': 'right subject, concept asked for', 'style': 'right style, all else', 'subject': 'right subject, all else',
            'near style': 'right style, near the concept', 'near subject': 'right subject, near the concept', 'blank': 'pictures of one colour'}
 
-# %% ../nbs/09_evaluate.ipynb #25b135c2
+# %% ../nbs/09_evaluate.ipynb #b0c0ca08
 @dataclass
 class Evaluation:
     "What two models showed on the same prompts and seeds, and what follows from it."
@@ -169,7 +169,7 @@ class Evaluation:
                  for k, m in self.measures.items() if m.n]
         head = ''.join(f'<th>{o}</th>' for o in ('', 'before', 'after', 'change', 'p (McNemar, exact)'))
         far = ''.join(f'<tr><td>{k}</td><td colspan=4>{_line(d)}</td></tr>' for k, d in self.distances.items())
-        return f'<b>{self.concept}</b>: {len(self.rows)} prompts, judge {self.meta.get("judge", "unnamed")}<table><tr>{head}</tr>{"".join(lines)}{far}</table>'
+        return f'<b>{self.concept}</b>: {len(self.rows)} prompts, judged by {self.meta.get("judge", "unnamed")}<table><tr>{head}</tr>{"".join(lines)}{far}</table>'
 
 def _line(d) -> str:
     "A distance in words."
@@ -179,7 +179,9 @@ def _line(d) -> str:
     interval = f'[{d["interval"][0]:.4g}, {d["interval"][1]:.4g}] ' if 'interval' in d else ''
     return f'{d["value"]:.4g} {interval}({extra}n = {d["n"]})'
 
-# %% ../nbs/09_evaluate.ipynb #e13a1595
+# %% ../nbs/09_evaluate.ipynb #13ae025a
+def _name(judge): return "the mini world's judge" if isinstance(judge, Judge) else getattr(judge, 'name', getattr(judge, '__name__', type(judge).__name__))
+
 def compare(
     before, # pictures of the base model
     after, # pictures of the erased model, same prompts and seeds
@@ -195,7 +197,7 @@ def compare(
     seen = [judged(o, judge, concept, world) for o in (before, after)]
     rows = [dict(text=p.text, subject=p.subject, style=p.style, seed=int(s), group=g, before=b, after=a)
             for p, s, g, b, a in zip(prompts, range(len(prompts)) if seeds is None else seeds, groups(world, concept, prompts), *seen, strict=True)]
-    return Evaluation(concept, rows, meta=dict(judge=getattr(judge, '__name__', type(judge).__name__)), before=before, after=after)
+    return Evaluation(concept, rows, meta=dict(judge=_name(judge)), before=before, after=after)
 
 # %% ../nbs/09_evaluate.ipynb #9d2e6342
 def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pictures, file names (relative to folder)
@@ -209,7 +211,7 @@ def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pic
     parts = [slice(i, i+batch) for i in range(0, len(texts), batch)]
     return [im for o in tqdm(parts, desc='drawing', disable=len(parts) < 2) for im in call(texts[o], seeds[o])], []
 
-# %% ../nbs/09_evaluate.ipynb #9551db2f
+# %% ../nbs/09_evaluate.ipynb #663b0772
 def _keep(images, folder, side) -> list: # file names
     "Save pictures that no hash names."
     files = [f'pictures/{side}-{i:04d}.png' for i in range(len(images))]
@@ -240,7 +242,7 @@ def evaluate(
     **settings, # steps, guidance, sampler: see `draw`
 ) -> Evaluation:
     "Draw the same prompts and seeds with both models, judge every picture once, count."
-    prompts, judge = list(prompts), judge or _own_judge()
+    prompts, judge = list(prompts), judge or load_judge()
     seeds = list(range(10_000, 10_000+len(prompts)) if seeds is None else seeds)
     if not prompts: raise HfiError('no prompts to evaluate: give at least one, see `held_out`')
     if len(seeds) != len(prompts): raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
@@ -255,10 +257,6 @@ def evaluate(
         if concept in (world or load_world()).styles and any(r['group'] == 'concept' for r in out.rows): out.distances |= photo_ratio(out, base, features, world, batch, **settings)
     if folder: out.save(folder)
     return out
-
-def _own_judge():
-    from hfi_nb.emoji import load_judge
-    return load_judge()
 
 # %% ../nbs/09_evaluate.ipynb #663c5707
 def far_apart(evaluation:Evaluation, features, clip=False) -> dict: # name → dict(value, n, …)
@@ -289,7 +287,7 @@ def show_survivors(evaluation:Evaluation, n:int=8, zoom:int=1):
     return image_grid([part[i] for part in (evaluation.before, evaluation.after) for i in chosen], len(chosen), rows=('before', 'after'),
                       heads=[evaluation.rows[i]['subject'][:16] for i in chosen], zoom=zoom)
 
-# %% ../nbs/09_evaluate.ipynb #50887676
+# %% ../nbs/09_evaluate.ipynb #04902799
 def interference(
     erased:dict, # concept → model without it
     base,
@@ -302,7 +300,7 @@ def interference(
     **settings,
 ) -> dict: # row ('base' or what was erased) → {column: Rate}
     "Share of pictures that show concept j when asked for it, for the base model and after erasing each concept i."
-    world, judge, columns = world or load_world(), judge or _own_judge(), list(measured or erased)
+    world, judge, columns = world or load_world(), judge or load_judge(), list(measured or erased)
     prompts = {c: held_out(c, n, world, split)[:n] for c in columns}
     texts = [p.text for ps in prompts.values() for p in ps]
     def rates(model):

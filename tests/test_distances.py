@@ -38,6 +38,9 @@ def test_fid_and_kid_against_closed_forms_and_at_the_edges():
     assert abs(frechet(x, x)) < 1e-6 and np.isclose(frechet(x, x+2), 4*20)
     k = (x@x.T/20+1)**3
     assert np.isclose(kernel_distance(x, x), 2/8*(k[~np.eye(8, dtype=bool)].mean()-k.diagonal().mean())) # a set with itself: below 0, since unbiased
+    assert np.isclose(kernel_distance(x, x, paired=True), 0) and kernel_distance(x, x+1, paired=True) > 0
+    twins = [kernel_distance(a, a+.1*b, paired=True) for i in range(300) for a, b in [np.random.default_rng(i).normal(size=(2, 30, 4))]]
+    assert abs(np.mean(twins)-.1**2*.1) < .05 # unbiased although each row has its twin
     same = [kernel_distance(*np.random.default_rng(i).normal(size=(2, 30, 4))) for i in range(300)]
     assert abs(np.mean(same)) < 4*np.std(same)/300**.5
     for metric in (frechet, kernel_distance):
