@@ -9,10 +9,12 @@ __all__ = ['KINDS', 'EVENTS', 'SLOTS', 'ANSWERS', 'SETTLED', 'KEPT', 'check_id',
 # %% ../nbs/04_feedback.ipynb #08757cc0
 import hashlib
 import html
+import os
 import re
 import time
 import uuid
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -126,14 +128,16 @@ sa.Index('events_batch', EVENTS.c.batch)
 sa.Index('events_undone', EVENTS.c.undoes, sqlite_where=EVENTS.c.undoes.isnot(None), postgresql_where=EVENTS.c.undoes.isnot(None));
 
 # %% ../nbs/04_feedback.ipynb #69eec528
+@lru_cache
+def _server(url, process): return sa.create_engine(url, pool_pre_ping=True) # one pool per process, however many panels were opened
+
 def connect(
     url:str, # sqlite:///file or postgresql://…
 ) -> sa.Engine:
     "An engine with the events table in it; `HfiError` if the database cannot be used."
     url = re.sub(r'^postgres(ql)?://', 'postgresql+psycopg://', str(url))
-    options = dict(connect_args=dict(timeout=60)) if url.startswith('sqlite') else dict(pool_pre_ping=True)
     try:
-        engine = sa.create_engine(url, **options)
+        engine = sa.create_engine(url, connect_args=dict(timeout=60)) if url.startswith('sqlite') else _server(url, os.getpid())
         if engine.dialect.name == 'sqlite': sa.event.listen(engine, 'connect', _durable)
         EVENTS.metadata.create_all(engine)
     except ModuleNotFoundError as e: raise HfiError(f'{e.name} is not installed: pip install "hfi_nb[postgres]"') from e

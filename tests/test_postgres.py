@@ -32,7 +32,7 @@ def url():
         if before: shutil.chown(folder, user)
         run = lambda *command: subprocess.run([*before, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL)
         run(str(BIN/'initdb'), '-D', f'{folder}/db', '-A', 'trust', '-U', 'hfi', '--encoding=UTF8', '--locale=C')
-        run(str(BIN/'pg_ctl'), '-D', f'{folder}/db', '-w', '-l', f'{folder}/log', '-o', f'-p {port} -k {folder} -c listen_addresses=127.0.0.1', 'start')
+        run(str(BIN/'pg_ctl'), '-D', f'{folder}/db', '-w', '-l', f'{folder}/log', '-o', f'-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=20', 'start')
         yield f'postgresql://hfi@127.0.0.1:{port}/postgres'
         run(str(BIN/'pg_ctl'), '-D', f'{folder}/db', '-m', 'immediate', 'stop')
 
@@ -52,6 +52,11 @@ def test_what_stands_is_what_the_log_says(url):
     with FeedbackStore(url).engine.begin() as c:
         for table in (EVENTS, ANSWERS, SETTLED): c.execute(table.delete())
     check_what_stands(FeedbackStore(url))
+
+
+def test_a_cell_run_again_and_again_takes_no_further_connections(url):
+    stores = [FeedbackStore(url) for _ in range(30)]
+    assert all(s.labels('nothing') == {} for s in stores)
 
 
 def test_writers_at_once_lose_nothing_and_readers_miss_nothing(url):
