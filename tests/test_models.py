@@ -3,12 +3,13 @@ from hfi_nb.models import *
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
 from hfi_nb.core import HfiError, image_grid, seeded_noise
-from hfi_nb.emoji import data_dir
+from hfi_nb.emoji import data_dir, load_world
 
 
 def test_loading_errors(tmp_path):
@@ -29,6 +30,16 @@ def test_embeddings_are_the_stock_pipeline_s_own():
     with pytest.raises(HfiError, match='too long'): embed(pipe, ['cat '*200])
 
 
+def test_a_soft_token_made_of_a_word_s_own_vector_is_that_word_for_one_vector_and_for_two():
+    from types import SimpleNamespace
+    pipe = load_pipeline()
+    table, ids = pipe.text_encoder.get_input_embeddings().weight, [pipe.tokenizer(w, add_special_tokens=False).input_ids for w in ('openmoji', 'cat face')]
+    one, two = (SimpleNamespace(name=n, vectors=table[i].detach()) for n, i in zip(('<a>', '<b>'), ids))
+    assert torch.equal(embed(pipe, ['<b> in the style of <a>', 'house'], [one, two]), embed(pipe, ['cat face in the style of openmoji', 'house']))
+    pipe.load_textual_inversion({'<b>': two.vectors}, token='<b>')
+    assert torch.allclose(embed(pipe, ['<b> in the style of <a>'], [one]), embed(load_pipeline(), ['cat face in the style of openmoji']), atol=1e-6)
+
+
 def test_v_prediction_gives_back_the_noise_it_was_made_of():
     pipe = load_pipeline()
     sch = pipe.scheduler.from_config(pipe.scheduler.config, prediction_type='v_prediction')
@@ -37,8 +48,15 @@ def test_v_prediction_gives_back_the_noise_it_was_made_of():
     assert torch.allclose(to_noise(v, zt, t, sch), eps, atol=1e-5)
 
 
+def test_a_trajectory_ends_in_the_picture_that_the_stock_pipeline_draws():
+    pipe, words = load_pipeline(), ['crab in the style of openmoji', 'house']
+    path = list(rollout(pipe, embed(pipe, words), seeded_noise([3, 4], (16, 8, 8)), steps=5))
+    assert len(path) == 6 and torch.equal(path[0][1], seeded_noise([3, 4], (16, 8, 8))) and path[-1][0] == 0
+    for mine, stock in zip(to_images(pipe, path[-1][1]), draw(pipe, words, [3, 4], steps=5), strict=True):
+        assert np.abs(np.asarray(mine).astype(int)-np.asarray(stock)).max() <= 2
+
+
 def test_a_picture_depends_on_prompt_and_seed_not_on_its_batch():
-    import numpy as np
     pipe = load_pipeline()
     two = draw(pipe, ['cat face', 'house'], [5, 6], steps=4)
     again = draw(pipe, ['cat face', 'house'], [5, 6], steps=4)
