@@ -110,7 +110,7 @@ def imported(tree):
 
 @pytest.mark.parametrize('name', MODULES)
 def test_what_is_imported_is_required(name):
-    allowed, sold_as = required('requirements', 'world_requirements', 'postgres_requirements', 'page_requirements', 'crowd_requirements'), packages_distributions()
+    allowed, sold_as = required('requirements', 'world_requirements', 'postgres_requirements', 'page_requirements', 'crowd_requirements', 'nudenet_requirements'), packages_distributions()
     assert [n for n in imported(TREES[name]) if not {same(d) for d in sold_as.get(n, [n])} & allowed] == []
 
 
