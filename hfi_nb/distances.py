@@ -6,8 +6,9 @@
 __all__ = ['frechet', 'kernel_distance', 'against_chance', 'mean_with_interval', 'unit', 'pair_distance', 'photo_similarity',
            'text_features', 'clip_scores', 'distances']
 
-# %% ../nbs/09_distances.ipynb #3ffe1969
+# %% ../nbs/09_distances.ipynb #05377faf
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -83,12 +84,13 @@ def photo_similarity(
     x = unit(x)
     return Rate.of((x@unit(works).T).max(1) > (x*unit(plain)).sum(1)) if len(x) else Rate(0, 0)
 
-# %% ../nbs/09_distances.ipynb #7ad2a73c
+# %% ../nbs/09_distances.ipynb #23028ab0
 @torch.no_grad()
 def text_features(texts, clip=None) -> np.ndarray: # (n, d), unit length
     "CLIP text features; `clip` is a folder, a hub id or what `load_clip` returned."
     model = (clip if isinstance(clip, tuple) else load_clip(clip))[0]
-    tokenizer, words = AutoTokenizer.from_pretrained(model.name_or_path), model.config.text_config.vocab_size
+    beside, words = Path(model.name_or_path).parent/'tokenizer', model.config.text_config.vocab_size # a tower inside a pipeline's folder shares its tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(beside if beside.is_dir() else model.name_or_path)
     if len(tokenizer) != words: raise HfiError(f'the tokenizer at {model.name_or_path} knows {len(tokenizer)} tokens, the CLIP model {words}: save the right one beside the model')
     ids = tokenizer(list(texts), padding='max_length', max_length=model.config.text_config.max_position_embeddings, truncation=True, return_tensors='pt')
     z = model.get_text_features(**{k: ids[k].to(model.device) for k in ('input_ids', 'attention_mask')})

@@ -85,16 +85,17 @@ def test_clip_scores(tmp_path):
     text = dict(small, vocab_size=len(tok), max_position_embeddings=tok.model_max_length, bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id)
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=dict(small, image_size=64, patch_size=16), projection_dim=16)).eval()
     processor = CLIPImageProcessorPil(size=dict(shortest_edge=64), crop_size=dict(height=64, width=64))
-    model.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
-    with pytest.raises(HfiError, match='the tokenizer at'): text_features(['house'], tmp_path)
-    tok.save_pretrained(tmp_path)
+    clip = tmp_path/'clip'
+    model.save_pretrained(clip)
+    processor.save_pretrained(clip)
+    with pytest.raises(HfiError, match='the tokenizer at'): text_features(['house'], clip)
+    tok.save_pretrained(tmp_path/'tokenizer') # as in a pipeline's folder
     images, texts = [load_world().image(a, 'house') for a in ('ink', 'noto', 'fluent')], ['house', 'a house in the style of noto', 'skull']
     ids = tok(texts, padding='max_length', return_tensors='pt')
     with torch.no_grad(): out = model(input_ids=ids.input_ids, attention_mask=ids.attention_mask, pixel_values=processor(images=images, return_tensors='pt')['pixel_values'])
     expected = 100*(out.logits_per_image/model.logit_scale.detach().exp()).diag().clamp(min=0).numpy()
-    assert np.allclose(clip_scores(images, texts, tmp_path), expected, atol=1e-3) and len(clip_scores([], [], tmp_path)) == 0
-    with pytest.raises(HfiError, match='one text per picture'): clip_scores(images, texts[:1], tmp_path)
+    assert np.allclose(clip_scores(images, texts, clip), expected, atol=1e-3) and len(clip_scores([], [], clip)) == 0
+    with pytest.raises(HfiError, match='one text per picture'): clip_scores(images, texts[:1], clip)
 
 
 def test_the_set_of_distances():
