@@ -48,7 +48,7 @@ def free_port():
 
 def make_study(folder, n=160, size=None):
     "The artists' pictures with hostile prompts, enlarged if a size is given."
-    rows = [r | dict(prompt=HOSTILE) for r in sample_study(folder, n)]
+    rows = [r | dict(prompt=HOSTILE + 'x'*10_000*(r['seed'] % 2)) for r in sample_study(folder, n)]
     (folder/'images.jsonl').unlink()
     append_jsonl(folder/'images.jsonl', rows)
     for r in rows if size else []: Image.open(folder/r['file']).resize((size, size)).save(folder/r['file'])
@@ -258,6 +258,7 @@ def test_forty_fast_keys(lab, driver):
     page.until(lambda: page.text('.hfi-status').startswith('40 of'), what='forty answers')
     assert [e.label for e in store.events(annotator='ben')] == [float(k == 'y') for k in keys]
     assert driver.title != 'owned' and len(page.all('.hfi-panel script, .hfi-panel img[src=x]')) == 0
+    assert {len(e.shown) for e in store.events(annotator='ben')} == {1} and driver.execute_script("return document.querySelector('.hfi-panel').offsetHeight") < 800
     assert len(page.all('.jp-Notebook .jp-Cell')) == 3
     end_kernels(url)
 
