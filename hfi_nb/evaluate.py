@@ -102,7 +102,9 @@ def held_out(
     if not parts['concept']: raise HfiError(f'no subject of split {split!r} shows {concept!r}: pass split=None to ask for all of its subjects')
     return [p for k, share in dict(concept=n, near=n//2, other=n).items() if parts[k] for p in islice(cycle(parts[k]), share)]
 
-# %% ../nbs/09_evaluate.ipynb #7b45f7d4
+# %% ../nbs/09_evaluate.ipynb #44c5d85a
+def _blank(im) -> bool: return int(np.ptp(np.asarray(im.convert('RGB')).reshape(-1, 3), 0).max()) < 8
+
 def strength(judge, images, verdicts, concept:str, world) -> np.ndarray: # (n,) in [0, 1]
     "How strongly a judge sees the concept: its probability where the judge has any, else its verdict."
     if not hasattr(judge, 'probabilities') or not len(images): return np.array([float(shows(world, concept, *v)) for v in verdicts])
@@ -114,7 +116,7 @@ def judged(images, judge, concept:str, world) -> list: # [dict(style, subject, s
     "A judge's verdict on every picture."
     seen = list(judge(images)) if len(images) else []
     if len(seen) != len(images): raise HfiError(f'the judge gave {len(seen)} verdicts for {len(images)} pictures: it must give one (style, subject) per picture')
-    return [dict(style=a, subject=s, shown=shows(world, concept, a, s), strength=float(w), blank=float(np.ptp(np.asarray(im))) < 8)
+    return [dict(style=a, subject=s, shown=shows(world, concept, a, s), strength=float(w), blank=_blank(im))
             for (a, s), w, im in zip(seen, strength(judge, images, seen, concept, world), images, strict=True)]
 
 # %% ../nbs/09_evaluate.ipynb #6886b88f
@@ -137,7 +139,7 @@ MEANING = {'concept': 'concept shown where asked for', 'unasked': 'concept shown
            'style kept': 'right style, concept asked for', 'subject kept': 'right subject, concept asked for', 'style': 'right style, all else', 'subject': 'right subject, all else',
            'near style': 'right style, near the concept', 'near subject': 'right subject, near the concept', 'blank': 'pictures of one colour'}
 
-# %% ../nbs/09_evaluate.ipynb #b0c0ca08
+# %% ../nbs/09_evaluate.ipynb #45bf8d38
 @dataclass
 class Evaluation:
     "What two models showed on the same prompts and seeds, and what follows from it."
@@ -158,8 +160,8 @@ class Evaluation:
     def load(cls, folder):
         "Read `evaluation.json` back, with its pictures where they lie beside it."
         folder, d = Path(folder), read_json(Path(folder)/'evaluation.json')
-        images = [[open_image(folder/r[k]['file']) for r in d['rows'] if 'file' in r[k]] for k in ('before', 'after')]
-        return cls(d['concept'], d['rows'], d['distances'], d['meta'], *images)
+        files = [[folder/r[k].get('file', '') for r in d['rows']] for k in ('before', 'after')]
+        return cls(d['concept'], d['rows'], d['distances'], d['meta'], *([open_image(f) for f in part] for part in files if all(f.is_file() for p in files for f in p)))
     def survivors(self) -> list: # row numbers
         "Prompts that still show the concept, the judge's surest first."
         alive = [i for i, r in enumerate(self.rows) if r['group'] == 'concept' and r['after']['shown']]
@@ -211,7 +213,7 @@ def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pic
     parts = [slice(i, i+batch) for i in range(0, len(texts), batch)]
     return [im for o in tqdm(parts, desc='drawing', disable=len(parts) < 2) for im in call(texts[o], seeds[o])], []
 
-# %% ../nbs/09_evaluate.ipynb #663b0772
+# %% ../nbs/09_evaluate.ipynb #d3a3993d
 def _keep(images, folder, side) -> list: # file names
     "Save pictures that no hash names."
     files = [f'pictures/{side}-{i:04d}.png' for i in range(len(images))]
@@ -254,7 +256,8 @@ def evaluate(
     out.meta |= dict(base=hashes[0], erased=hashes[1], settings=settings, versions=versions())
     if features := features or getattr(judge, 'features', None):
         out.distances = far_apart(out, features, clip)
-        if concept in (world or load_world()).styles and any(r['group'] == 'concept' for r in out.rows): out.distances |= photo_ratio(out, base, features, world, batch, **settings)
+        world = world or load_world()
+        if world.sheets and concept in world.styles and any(r['group'] == 'concept' for r in out.rows): out.distances |= photo_ratio(out, base, features, world, batch, **settings)
     if folder: out.save(folder)
     return out
 
@@ -277,11 +280,11 @@ def photo_ratio(evaluation:Evaluation, base, features, world=None, batch:int=32,
     works = features([world.image(evaluation.concept, s) for s in world.subjects])
     return {f'photo similarity {k}': photo_similarity(features([part[i] for i, _ in rows]), works, plain) for k, part in dict(before=evaluation.before, after=evaluation.after).items()}
 
-# %% ../nbs/09_evaluate.ipynb #46f22143
+# %% ../nbs/09_evaluate.ipynb #8746d3a3
 def show_survivors(evaluation:Evaluation, n:int=8, zoom:int=1):
     "The worst survivors: base model above, erased model below; without survivors, the pictures nearest to one."
     order = evaluation.survivors() or sorted((i for i, r in enumerate(evaluation.rows) if r['group'] == 'concept'), key=lambda i: -evaluation.rows[i]['after']['strength'])
-    if not evaluation.before: raise HfiError('this evaluation has no pictures: evaluate with a folder to keep them')
+    if not evaluation.before and evaluation.rows: raise HfiError('this evaluation has no pictures: evaluate with a folder to keep them')
     if not order: raise HfiError('no prompt asks for the concept: nothing can survive')
     chosen = order[:n]
     return image_grid([part[i] for part in (evaluation.before, evaluation.after) for i in chosen], len(chosen), rows=('before', 'after'),

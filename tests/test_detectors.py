@@ -8,7 +8,7 @@ import torch
 
 from hfi_nb.core import HfiError
 from hfi_nb.emoji import Prompt, load_world
-from hfi_nb.evaluate import compare
+from hfi_nb.evaluate import compare, evaluate
 
 def small_clip(folder):
     "A random CLIP with the embedded model's vocabulary, saved in a folder."
@@ -35,6 +35,8 @@ def test_clip_judge(tmp_path):
     assert np.allclose(a, expected, atol=1e-4) and s.shape == (5, 2) and np.allclose(s.sum(1), 1)
     assert judge(images) == [(list(styles)[i], ['house', 'skull'][j]) for i, j in zip(a.argmax(1), s.argmax(1), strict=True)] and judge([]) == []
     e = compare(images, images, [Prompt('skull by ink', 'skull', 'ink')]*5, judge, 'ink', judge.world)
+    paint = lambda texts, seeds: [world.image('ink', 'skull')]*len(texts)
+    assert set(evaluate(paint, paint, [Prompt('skull by ink', 'skull', 'ink')]*3+[Prompt('house', 'house')]*3, 'ink', judge, world=judge.world).distances) == {'fid, all else', 'kid, all else', 'pairs, all else', 'pairs, concept asked for'}
     assert e.measures['concept'].n == 5 and np.allclose([r['before']['strength'] for r in e.rows], a[:, 0]) and e.meta['judge'].startswith('CLIP')
     with pytest.raises(HfiError, match='no styles'): ClipJudge({}, clip=tmp_path)
 

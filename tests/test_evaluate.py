@@ -2,6 +2,7 @@
 from hfi_nb.evaluate import *
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import binomtest
 
 from hfi_nb.core import HfiError, Rate
@@ -64,8 +65,9 @@ def test_a_perfect_eraser_a_useless_one_and_an_empty_comparison():
     same = compare(base, base, ps, flat_judge, 'ink')
     assert all(x.p == 1 and x.lost == x.gained == 0 for x in same.measures.values()) and len(same.survivors()) == 20
     assert all(x.n == 0 for x in compare([], [], [], flat_judge, 'ink').measures.values())
-    black = [im.point(lambda v: 0) for im in base]
-    assert compare(base, black, ps, flat_judge, 'ink').measures['blank'].after.value == 1
+    for colour in ('black', 'red'):
+        m = compare(base, [Image.new('RGB', im.size, colour) for im in base], ps, flat_judge, 'ink').measures
+        assert (m['blank'].before.k, m['blank'].after.k) == (0, len(ps))
     with pytest.raises(HfiError, match='pictures before'): compare(base, base[1:], ps, flat_judge, 'ink')
     with pytest.raises(HfiError, match='one .style, subject. per picture'): compare(base, base, ps, lambda images: [('ink', '')], 'ink')
     m = compare(base, base, ps, lambda images: [('noto', 'skull')]*len(images), 'kindergarten').measures
@@ -80,6 +82,8 @@ def test_evaluate(tmp_path):
     assert [im.tobytes() for im in back.before] == [im.tobytes() for im in e.before] and e.rows[0]['seed'] == 10_000
     assert '<table>' in e._repr_html_() and show_survivors(e).width > 64 and e.survivors() == []
     assert e.distances == {}
+    (tmp_path/back.rows[0]['after']['file']).unlink() # numbers outlive their pictures
+    assert Evaluation.load(tmp_path).measures == e.measures and Evaluation.load(tmp_path).after == []
     with pytest.raises(HfiError, match='no prompts'): evaluate(world_painter(), world_painter(), [], 'ink', flat_judge)
     with pytest.raises(HfiError, match='one seed per prompt'): evaluate(world_painter(), world_painter(), ps, 'ink', flat_judge, seeds=[1])
 
@@ -94,6 +98,14 @@ def test_distances(tmp_path):
     assert d['fid, all else']['value'] < 1e-6 and d['kid, all else']['p'] == 1 and d['pairs, all else']['value'] < 1e-6 < d['pairs, concept asked for']['value']
     assert set(Evaluation.load(tmp_path).distances) == set(d) and all(k in e._repr_html_() for k in d)
     assert far_apart(compare([], [], [], flat_judge, 'ink'), lambda images: np.zeros((len(images), 4)))['pairs, concept asked for']['n'] == 0
+
+
+def test_broken_model():
+    from hfi_nb.models import load_pipeline
+    pipe = load_pipeline()
+    pipe.unet.conv_in.weight.data.fill_(float('nan'))
+    e = evaluate(load_pipeline(), pipe, held_out('ink', 2), 'ink', steps=1)
+    assert e.measures['blank'].after.value == 1 and e.measures['blank'].before.k == 0 and all(np.isfinite(d['value']) for k, d in e.distances.items() if k[:5] != 'photo')
 
 
 def test_guard(tmp_path):
