@@ -8,7 +8,7 @@ __all__ = ['LAMBDAS', 'picture_hash', 'default_clip', 'load_clip', 'image_featur
            'fit_reward', 'calibrate', 'reliability', 'calibration_error', 'acquisition_order', 'click_curve', 'top_k',
            'weights', 'modes']
 
-# %% ../nbs/06_reward.ipynb #b49c99da
+# %% ../nbs/06_reward.ipynb #9856b782
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from transformers import AutoImageProcessor, CLIPModel
 from .core import HfiError, atomic, bootstrap_interval, default_device, file_hash, open_image
 from .emoji import data_dir, load_world, shows
 
-# %% ../nbs/06_reward.ipynb #f8fe058c
+# %% ../nbs/06_reward.ipynb #42e4bb21
 def picture_hash(image) -> str: # path or PIL image
     "SHA-256 of an image file, or of a PIL image's size and pixels."
     if isinstance(image, (str, Path)):
@@ -40,11 +40,11 @@ def default_clip() -> str:
     "The embedded CLIP tower's folder."
     return str(data_dir()/'emoji'/'model'/'clip')
 
-# %% ../nbs/06_reward.ipynb #1babde21
+# %% ../nbs/06_reward.ipynb #6663ada9
 def load_clip(clip=None, device=None): # → model, image processor, hash
     "A CLIP from a folder or the hub, frozen, with its image processor and the hash of its weights."
     clip, device = str(clip or default_clip()), device or default_device()
-    try: model, processor = CLIPModel.from_pretrained(clip), AutoImageProcessor.from_pretrained(clip)
+    try: model, processor = CLIPModel.from_pretrained(clip, dtype=torch.float32), AutoImageProcessor.from_pretrained(clip)
     except (OSError, ValueError) as e:
         raise HfiError(f'no CLIP model at {clip}: give a folder saved with CLIPModel.save_pretrained and its image processor, or a hub id ({e})') from e
     digest = hashlib.sha256()
@@ -58,7 +58,7 @@ def _embed(images, model, processor) -> np.ndarray: # unit vectors, (n, d)
     z = getattr(z, 'pooler_output', z) # transformers 5 wraps it
     return torch.nn.functional.normalize(z.float(), dim=-1).cpu().numpy()
 
-# %% ../nbs/06_reward.ipynb #9bfd75eb
+# %% ../nbs/06_reward.ipynb #00a2b772
 def image_features(
     images, # paths or PIL images
     clip=None, # folder, hub id or what `load_clip` returned; None: the embedded tower
@@ -83,7 +83,7 @@ def _read_features(file) -> dict:
     try: return dict(load_file(file)) if file.exists() else {}
     except (SafetensorError, OSError) as e: raise HfiError(f'feature cache {file} is damaged ({e}): delete it, features will be computed again') from e
 
-# %% ../nbs/06_reward.ipynb #e49be802
+# %% ../nbs/06_reward.ipynb #b9ab011e
 def pixel_features(images) -> np.ndarray: # (n, 384) float32
     "Features without a network: 8×8 thumbnail, 4×4×4 colour histogram, edge directions in 4×4 cells. A baseline for CLIP."
     def one(im):
@@ -96,7 +96,7 @@ def pixel_features(images) -> np.ndarray: # (n, 384) float32
         return np.concatenate([np.asarray(im.resize((8, 8), Image.BOX), np.float32).ravel()/255, colours**.5, (edges.ravel()/20)**.5])
     return np.stack([one(im) for im in images]).astype(np.float32)
 
-# %% ../nbs/06_reward.ipynb #43ac0b0e
+# %% ../nbs/06_reward.ipynb #f0916b56
 def stand_ins(concept:str, n:int=300, share:float=1/6, seed:int=0, half:int=0): # → images, ids, truth (n,)
     "Jittered pictures of the mini world, `share` of them showing the concept; halves 0 and 1 have no picture in common."
     world, rng = load_world(), np.random.default_rng(seed)
@@ -114,7 +114,7 @@ def _nudge(im, rng): # a little smaller, moved and turned, on white
     page.paste(im.resize((size, size)), tuple(int(o) for o in rng.integers(0, im.width-size+1, 2)))
     return page.rotate(rng.uniform(-6, 6), Image.BICUBIC, fillcolor='white')
 
-# %% ../nbs/06_reward.ipynb #1d29cd93
+# %% ../nbs/06_reward.ipynb #1decdf10
 def solve_head(
     x, # (n, d) features of all pictures
     y, # (n,) labels in [0, 1], nan where unlabelled
@@ -137,7 +137,7 @@ def solve_head(
         if np.abs(step).max() < 1e-9: break
     return w, np.linalg.inv(curvature)
 
-# %% ../nbs/06_reward.ipynb #5371ab9f
+# %% ../nbs/06_reward.ipynb #9a8d8576
 def ranking_pairs(rankings, row_of:dict) -> list: # [(worse row, better row, weight)]
     "All ordered pairs of each ranking; a ranking of M pictures weighs M in all."
     out = []
@@ -148,7 +148,7 @@ def ranking_pairs(rankings, row_of:dict) -> list: # [(worse row, better row, wei
         out += [(a, b, len(order)/len(both)) for a, b in both]
     return out
 
-# %% ../nbs/06_reward.ipynb #5ffb1e71
+# %% ../nbs/06_reward.ipynb #8aa109fe
 LAMBDAS = (.03, .1, .3, 1., 3., 10., 30.)
 
 def make_folds(y, pairs, k:int=5, seed:int=0) -> np.ndarray: # (n,) fold of each judged picture, -1 for the others
@@ -167,7 +167,7 @@ def left_out(x, y, pairs, lam, fold, k): # → scores, error
     errors = [*(r[known]-y[known])**2, *(np.log1p(np.exp(-4*(r[a]-r[b]))) for a, b, _ in pairs if test[a] or test[b])]
     return r, np.mean(errors) if errors else 0.
 
-# %% ../nbs/06_reward.ipynb #e19e1f61
+# %% ../nbs/06_reward.ipynb #bcba44d7
 def compact(x, y, pairs=()) -> np.ndarray: # (n, m), m ≤ judged pictures
     "Coordinates in the span of the judged pictures. A ridge cannot tell the difference, and a few labels make small matrices."
     judged = sorted({*np.flatnonzero(np.isfinite(y)), *(i for p in pairs for i in p[:2])})
@@ -187,14 +187,14 @@ def nested_scores(x, y, pairs=(), seed:int=0) -> np.ndarray: # (n,), nan where n
         out[test] = left_out(x, y, pairs, lam, fold, k)[0][test]
     return out
 
-# %% ../nbs/06_reward.ipynb #1d6093d7
+# %% ../nbs/06_reward.ipynb #7f23a7f9
 def auc(y, scores) -> float: # nan when one class is missing
     "Area under the ROC curve, by ranks (Mann–Whitney); a label above one half counts as unwanted."
     y = np.asarray(y) > .5
     yes, no = int(y.sum()), int((~y).sum())
     return float((rankdata(scores)[y].sum() - yes*(yes+1)/2)/(yes*no)) if yes and no else float('nan')
 
-# %% ../nbs/06_reward.ipynb #9326658a
+# %% ../nbs/06_reward.ipynb #411abd23
 @dataclass
 class RewardModel:
     "A linear reward on image features, with its posterior covariance, calibration and history."
@@ -220,7 +220,7 @@ class RewardModel:
         "Calibrated chance that a person calls the picture unwanted."
         return 1/(1+np.exp(-(self.meta['slope']*self.score(features)+self.meta['offset'])))
 
-# %% ../nbs/06_reward.ipynb #3f3a225b
+# %% ../nbs/06_reward.ipynb #bb14ea4d
 def _save(self:RewardModel, path):
     "Write `reward.safetensors`, with everything about its making in the metadata."
     arrays = {k: np.ascontiguousarray(getattr(self, k)) for k in ('mean', 'scale', 'w', 'cov')}
@@ -241,7 +241,7 @@ def _html(self):
 
 RewardModel.save, RewardModel.load, RewardModel._repr_html_ = _save, staticmethod(_load), _html
 
-# %% ../nbs/06_reward.ipynb #35f48eca
+# %% ../nbs/06_reward.ipynb #d172f8a1
 def _as_arrays(features, labels, ids): # → y (n,) with nan, ids
     if isinstance(labels, dict):
         if ids is None: raise HfiError('labels are keyed by picture id: pass ids=, one per row of the features')
@@ -261,7 +261,7 @@ def _check_enough(y, rankings, least):
     if not rankings and min(yes, no) < 2:
         raise HfiError(f'{yes} pictures are marked unwanted and {no} wanted: mark at least two of each kind, or draw pictures from prompts that show the other kind')
 
-# %% ../nbs/06_reward.ipynb #85aba644
+# %% ../nbs/06_reward.ipynb #fad09c58
 def fit_reward(
     features, # (n, d) of all pictures, labelled or not
     labels, # {id: label in [0, 1]}, or an array aligned with the features (nan: unlabelled)
@@ -289,7 +289,7 @@ def fit_reward(
     return RewardModel(mean, scale, w, cov, dict(clip=clip, n=int(known.sum()), unwanted=int((y[known] > .5).sum()), rankings=len(rankings), simulated=simulated,
         lam=lam, noise=noise, auc=area if np.isfinite(area) else None, interval=list(interval), slope=slope, offset=offset, seed=seed))
 
-# %% ../nbs/06_reward.ipynb #aa2a6a85
+# %% ../nbs/06_reward.ipynb #f6f15f72
 def calibrate(scores, y) -> tuple[float, float]: # slope, offset of the logistic curve
     "Platt's curve through left-out scores (soft labels count as shares); slope = 1 / temperature."
     s, y = np.asarray(scores, float), np.asarray(y, float)
@@ -297,7 +297,7 @@ def calibrate(scores, y) -> tuple[float, float]: # slope, offset of the logistic
     fit = LogisticRegression(C=100.).fit(np.r_[s, s][:, None], np.r_[np.ones(len(y)), np.zeros(len(y))], sample_weight=np.r_[y, 1-y])
     return float(fit.coef_[0, 0]), float(fit.intercept_[0])
 
-# %% ../nbs/06_reward.ipynb #507f1c83
+# %% ../nbs/06_reward.ipynb #63c9c1d3
 def reliability(p, y, bins:int=5) -> list: # [(mean probability, observed share, n)]
     "Predicted against observed, in bins of equal count."
     order = np.argsort(p, kind='stable')
@@ -307,7 +307,7 @@ def calibration_error(p, y, bins:int=5) -> float:
     "Expected calibration error: mean gap between predicted and observed, weighted by count."
     return sum(abs(a-b)*n for a, b, n in reliability(p, y, bins))/len(p)
 
-# %% ../nbs/06_reward.ipynb #6a400220
+# %% ../nbs/06_reward.ipynb #2ac60617
 def acquisition_order(
     model:RewardModel,
     features, # (n, d) of the pictures not labelled yet
@@ -325,7 +325,7 @@ def acquisition_order(
     gain = (c**2@near)/(np.diag(c)+1)
     return np.array(picked + [i for i in np.argsort(-gain, kind='stable') if i not in set(picked)], int)
 
-# %% ../nbs/06_reward.ipynb #d8caf90f
+# %% ../nbs/06_reward.ipynb #3dd13ad3
 def click_curve(features, answers, test_features, test_truth, steps=(10, 20, 50, 100), active=True, seed=0) -> list: # AUC at each step
     "AUC on unseen pictures as clicks come in, in the reward's own order or at random."
     rest, got, out = list(np.random.default_rng(seed).permutation(len(answers))), [], []
@@ -345,7 +345,7 @@ def _try_fit(features, answers, got): # None while a class is missing; quick: λ
     mean, scale = features.mean(0), (features.std(0)+1e-6)*features.shape[1]**.5
     return RewardModel(mean, scale, *solve_head((features-mean)/scale, y, lam=1.), dict(noise=.3))
 
-# %% ../nbs/06_reward.ipynb #5cdfd0bc
+# %% ../nbs/06_reward.ipynb #aba62e07
 def top_k(
     scores, # (n,)
     ids, # one per score
@@ -374,7 +374,7 @@ def _unit(features):
     f = f-f.mean(0)
     return f/(np.linalg.norm(f, axis=1, keepdims=True)+1e-12)
 
-# %% ../nbs/06_reward.ipynb #c6612952
+# %% ../nbs/06_reward.ipynb #e049fce9
 def weights(scores) -> np.ndarray: # (n,), positive, mean 1
     "Loss weights from rewards: a sigmoid, then mean 1."
     s = np.asarray(scores, float)
@@ -383,7 +383,7 @@ def weights(scores) -> np.ndarray: # (n,), positive, mean 1
     w = np.maximum(w, 1e-12)
     return w/w.mean()
 
-# %% ../nbs/06_reward.ipynb #8721a830
+# %% ../nbs/06_reward.ipynb #20b180a4
 def modes(
     features, # (n, d) of the top K
     most:int=6, # modes at most
