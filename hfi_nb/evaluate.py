@@ -213,7 +213,7 @@ def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pic
     parts = [slice(i, i+batch) for i in range(0, len(texts), batch)]
     return [im for o in tqdm(parts, desc='drawing', disable=len(parts) < 2) for im in call(texts[o], seeds[o])], []
 
-# %% ../nbs/09_evaluate.ipynb #d3a3993d
+# %% ../nbs/09_evaluate.ipynb #c44f09be
 def _keep(images, folder, side) -> list: # file names
     "Save pictures that no hash names."
     files = [f'pictures/{side}-{i:04d}.png' for i in range(len(images))]
@@ -239,7 +239,7 @@ def evaluate(
     folder=None, # keeps pictures and evaluation.json
     world=None,
     features=None, # function of pictures → (n, d) for the distances; default: the judge's own, where it has any
-    clip=False, # for the CLIP score: folder, hub id or what `load_clip` returned; None: the embedded one; False: no score
+    clip=None, # for the CLIP score: folder, hub id or what `load_clip` returned; None: the mini world's, in the mini world; False: no score
     batch:int=32,
     **settings, # steps, guidance, sampler: see `draw`
 ) -> Evaluation:
@@ -255,7 +255,7 @@ def evaluate(
         row['before']['file'], row['after']['file'] = b, a
     out.meta |= dict(base=hashes[0], erased=hashes[1], settings=settings, versions=versions())
     if features := features or getattr(judge, 'features', None):
-        out.distances = far_apart(out, features, clip)
+        out.distances = far_apart(out, features, False if clip is None and world else clip)
         world = world or load_world()
         if world.sheets and concept in world.styles and any(r['group'] == 'concept' for r in out.rows): out.distances |= photo_ratio(out, base, features, world, batch, **settings)
     if folder: out.save(folder)
@@ -280,8 +280,8 @@ def photo_ratio(evaluation:Evaluation, base, features, world=None, batch:int=32,
     works = features([world.image(evaluation.concept, s) for s in world.subjects])
     return {f'photo similarity {k}': photo_similarity(features([part[i] for i, _ in rows]), works, plain) for k, part in dict(before=evaluation.before, after=evaluation.after).items()}
 
-# %% ../nbs/09_evaluate.ipynb #8746d3a3
-def show_survivors(evaluation:Evaluation, n:int=8, zoom:int=1):
+# %% ../nbs/09_evaluate.ipynb #56e6ae46
+def show_survivors(evaluation:Evaluation, n:int=8, zoom:int=2):
     "The worst survivors: base model above, erased model below; without survivors, the pictures nearest to one."
     order = evaluation.survivors() or sorted((i for i, r in enumerate(evaluation.rows) if r['group'] == 'concept'), key=lambda i: -evaluation.rows[i]['after']['strength'])
     if not evaluation.before and evaluation.rows: raise HfiError('this evaluation has no pictures: evaluate with a folder to keep them')
