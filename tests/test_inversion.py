@@ -28,7 +28,7 @@ def test_the_weighted_loss_is_the_formula_and_a_weight_of_zero_leaves_a_picture_
     with torch.no_grad(): got = inversion_loss(pipe, z, w, c, t, eps)
     abar = pipe.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
     with torch.no_grad(): pred = pipe.unet(abar.sqrt()*z+(1-abar).sqrt()*eps, t, c).sample
-    assert torch.allclose(got, sum(wi*(p-e).square().mean() for wi, p, e in zip(w, pred, eps))/3, atol=1e-5)
+    assert torch.allclose(got, sum(wi*(p-e).square().mean() for wi, p, e in zip(w, pred, eps, strict=False))/3, atol=1e-5)
 
 
 def test_save(tmp_path):
