@@ -6,7 +6,7 @@
 __all__ = ['frechet', 'kernel_distance', 'against_chance', 'mean_with_interval', 'unit', 'pair_distance', 'photo_similarity',
            'text_features', 'clip_scores', 'distances']
 
-# %% ../nbs/09_distances.ipynb #05377faf
+# %% ../nbs/09_distances.ipynb #e08fde4b
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from transformers import AutoTokenizer
 
 from .core import HfiError, Rate, bootstrap_interval
+from .models import pooled
 from .reward import image_features, load_clip
 
 # %% ../nbs/09_distances.ipynb #2600cc25
@@ -84,7 +85,7 @@ def photo_similarity(
     x = unit(x)
     return Rate.of((x@unit(works).T).max(1) > (x*unit(plain)).sum(1)) if len(x) else Rate(0, 0)
 
-# %% ../nbs/09_distances.ipynb #23028ab0
+# %% ../nbs/09_distances.ipynb #2cdc6e0e
 @torch.no_grad()
 def text_features(texts, clip=None) -> np.ndarray: # (n, d), unit length
     "CLIP text features; `clip` is a folder, a hub id or what `load_clip` returned."
@@ -94,7 +95,7 @@ def text_features(texts, clip=None) -> np.ndarray: # (n, d), unit length
     if len(tokenizer) != words: raise HfiError(f'the tokenizer at {model.name_or_path} knows {len(tokenizer)} tokens, the CLIP model {words}: save the right one beside the model')
     ids = tokenizer(list(texts), padding='max_length', max_length=model.config.text_config.max_position_embeddings, truncation=True, return_tensors='pt')
     z = model.get_text_features(**{k: ids[k].to(model.device) for k in ('input_ids', 'attention_mask')})
-    return unit(getattr(z, 'pooler_output', z).float().cpu().numpy()) # transformers 5 wraps it
+    return unit(pooled(z).cpu().numpy())
 
 def clip_scores(images, texts, clip=None) -> np.ndarray: # (n,) in [0, 100]
     "CLIP score of each picture and its prompt."

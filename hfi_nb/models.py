@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'load_pipeline', 'model_hash', 'tokenize', 'encode_text', 'embed', 'to_noise', 'unet_out', 'predict_noise',
-           'to_latents', 'to_images', 'rollout', 'latent_shape', 'draw']
+           'pooled', 'to_latents', 'to_images', 'rollout', 'latent_shape', 'draw']
 
 # %% ../nbs/02_models.ipynb #c18e402a
 import hashlib
@@ -105,7 +105,11 @@ def predict_noise(pipe, z, t, c, weights=None) -> torch.Tensor: # like z
     "ε_θ(z_t, t, c): z (b,ch,h,w), t (b,) or a number, c (b,l,d)."
     return to_noise(unet_out(pipe, z, t, c, weights), z, torch.as_tensor(t, device=z.device).expand(len(z)), pipe.scheduler)
 
-# %% ../nbs/02_models.ipynb #f00dd288
+# %% ../nbs/02_models.ipynb #484fd3fd
+def pooled(out) -> torch.Tensor: # (n, d) float32
+    "What CLIPModel's `get_image_features` and `get_text_features` return, as a tensor: transformers 5 wraps it."
+    return getattr(out, 'pooler_output', out).float()
+
 @torch.no_grad()
 def to_latents(pipe, images, batch:int=32) -> torch.Tensor: # (n, channels, h, w)
     "Scaled latents (the mean of each) of PIL images, resized to the model's own size."

@@ -8,7 +8,7 @@ __all__ = ['LAMBDAS', 'picture_hash', 'default_clip', 'load_clip', 'image_featur
            'fit_reward', 'calibrate', 'reliability', 'calibration_error', 'acquisition_order', 'click_curve', 'top_k',
            'weights', 'modes']
 
-# %% ../nbs/06_reward.ipynb #9856b782
+# %% ../nbs/06_reward.ipynb #0c23f885
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from transformers import AutoImageProcessor, CLIPModel
 
 from .core import HfiError, atomic, bootstrap_interval, default_device, file_hash, open_image
 from .emoji import data_dir, load_world, shows
+from .models import pooled
 
 # %% ../nbs/06_reward.ipynb #42e4bb21
 def picture_hash(image) -> str: # path or PIL image
@@ -40,7 +41,7 @@ def default_clip() -> str:
     "The embedded CLIP tower's folder."
     return str(data_dir()/'emoji'/'model'/'clip')
 
-# %% ../nbs/06_reward.ipynb #6663ada9
+# %% ../nbs/06_reward.ipynb #8ab663f4
 def load_clip(clip=None, device=None): # → model, image processor, hash
     "A CLIP from a folder or the hub, frozen, with its image processor and the hash of its weights."
     clip, device = str(clip or default_clip()), device or default_device()
@@ -54,9 +55,7 @@ def load_clip(clip=None, device=None): # → model, image processor, hash
 @torch.no_grad()
 def _embed(images, model, processor) -> np.ndarray: # unit vectors, (n, d)
     pixels = processor(images=images, return_tensors='pt')['pixel_values'].to(model.device)
-    z = model.get_image_features(pixel_values=pixels)
-    z = getattr(z, 'pooler_output', z) # transformers 5 wraps it
-    return torch.nn.functional.normalize(z.float(), dim=-1).cpu().numpy()
+    return torch.nn.functional.normalize(pooled(model.get_image_features(pixel_values=pixels)), dim=-1).cpu().numpy()
 
 # %% ../nbs/06_reward.ipynb #00a2b772
 def image_features(

@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['keywords', 'statements', 'agreement', 'new_clip', 'unit', 'train_clip', 'export_clip']
 
-# %% ../nbs/23_clip.ipynb #14c63c93
+# %% ../nbs/23_clip.ipynb #286dff1b
 import math
 
 import torch
@@ -12,6 +12,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from .core import make_folder, read_json
 from .emoji import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, data_dir, load_world
+from .models import pooled
 from .train import fast_cpu, fit, training_pictures
 from .train_judge import roughen
 
@@ -40,7 +41,7 @@ def agreement(logits, true) -> torch.Tensor:
         return -((t*l.log_softmax(1)).sum(1)[n > 0]/n[n > 0]).mean()
     return (one_way(logits, true.float()) + one_way(logits.T, true.T.float()))/2
 
-# %% ../nbs/23_clip.ipynb #315170ea
+# %% ../nbs/23_clip.ipynb #ea57a53f
 def new_clip(tokenizer) -> CLIPModel:
     "An untrained CLIP for 64 px pictures, 1.9 M parameters, most of them in the image tower."
     text = dict(vocab_size=len(tokenizer), hidden_size=96, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=tokenizer.model_max_length,
@@ -50,7 +51,7 @@ def new_clip(tokenizer) -> CLIPModel:
 
 def unit(z) -> torch.Tensor:
     "Unit vectors of what CLIPModel's `get_…_features` return."
-    return F.normalize(getattr(z, 'pooler_output', z).float(), dim=-1)
+    return F.normalize(pooled(z), dim=-1)
 
 # %% ../nbs/23_clip.ipynb #eeee5cb7
 def train_clip(
