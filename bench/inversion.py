@@ -65,7 +65,7 @@ def main(steps, rounds, batch):
     ratio = times[:, 1]/times[:, 0]
     print(f'batch {batch}, {rounds} rounds of {steps} steps, {torch.get_num_threads()} threads')
     print(f'ours {times[:, 0].mean():.3f} s a step, recipe {times[:, 1].mean():.3f} s; ratio {np.median(ratio):.2f} (median of {rounds}; {ratio.min():.2f} to {ratio.max():.2f})')
-    print(f'floor: one UNet forward takes {forward:.3f} s; forward and backward to the text take about 3 of them, {3*forward:.3f} s')
+    print(f'floor: one UNet forward takes {forward:.3f} s; with frozen weights forward and backward take about two of them, {2*forward:.3f} s')
 
 
 if __name__ == '__main__':
