@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,10 +17,10 @@ import nbformat
 import pytest
 from PIL import Image
 
-from hfi_nb.annotators import label_command, label_notebook
 from hfi_nb.core import append_jsonl
 from hfi_nb.feedback import Event, FeedbackStore
 from hfi_nb.panels import sample_study
+from hfi_nb.study import Study
 
 CHROME, DRIVER = shutil.which('chromium') or shutil.which('google-chrome'), shutil.which('chromedriver')
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (CHROME and DRIVER), reason='needs chromium and chromedriver')]
@@ -291,8 +292,9 @@ def test_rank_and_review_in_jupyterlab(lab, driver):
 @pytest.mark.skipif(not importlib.util.find_spec('voila'), reason='needs voila')
 def test_annotators_page(tmp_path, driver):
     root, port = make_study(tmp_path/'study'), free_port()
-    notebook = label_notebook(root, 'ink drawings', HOSTILE, 'grid')
-    server = subprocess.Popen(label_command(notebook, port=port, browser=False), env=environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    Study(root, concept='ink drawings')
+    command = [sys.executable, '-c', 'from hfi_nb.cli import run; run()', 'label', str(root), '--annotator', HOSTILE, '--port', str(port), '--no-browser']
+    server = subprocess.Popen(command, env=environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     page, store = Page(driver), FeedbackStore.open(root)
     try:
         for _ in range(120):
@@ -311,4 +313,6 @@ def test_annotators_page(tmp_path, driver):
         print(f'grid: {80*60/(time.time()-start):.0f} labels a minute by a script that never hesitates')
         if folder := os.environ.get('HFI_STILLS'): driver.save_screenshot(f'{folder}/page.png')
         assert driver.title != 'owned' and 'open_panel' not in driver.find_element('css selector', 'body').text
-    finally: stop(server)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM) # the command and the server it started
+        stop(server)
