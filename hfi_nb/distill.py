@@ -6,37 +6,38 @@
 __all__ = ['METHODS', 'POINTS', 'PAPER', 'trained_weights', 'with_weights', 'Task', 'make_task', 'paper_points', 'fill_bank',
            'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal', 'Erasure', 'distill']
 
-# %% ../nbs/08_distill.ipynb #0ff767e9
+# %% ../nbs/08_distill.ipynb #b338d72c
 import copy
 from dataclasses import dataclass
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 
 from .core import HfiError
 from .inversion import put
 from .loop import Loop, fingerprint, run
-from .models import embed, latent_shape, model_hash, predict_noise, rollout, to_latents
+from .models import add_noise, embed, latent_shape, model_hash, predict_noise, rollout, to_latents
 
-# %% ../nbs/08_distill.ipynb #e09c192b
+# %% ../nbs/08_distill.ipynb #322c4cc9
 def trained_weights(unet, part:str='attn2') -> dict: # name → copy, float32
     "The weights that erasing changes: those of the cross-attention layers ('attn2'), or all others ('rest')."
     cross = [k for k, _ in unet.named_parameters() if '.attn2.' in k]
     if not cross: raise HfiError(f'this {type(unet).__name__} has no attn2 layers: only UNets with cross-attention can be erased this way')
     return {k: v.detach().float().clone() for k, v in unet.named_parameters() if (k in cross) == (part == 'attn2')}
 
-def with_weights(pipe, weights:dict) -> StableDiffusionPipeline:
+def with_weights(pipe, weights:dict) -> DiffusionPipeline: # of the class of `pipe`
     "A pipeline that shares every tensor with `pipe` but those of the UNet named in `weights`."
     unet = copy.deepcopy(pipe.unet, {id(o): o for o in [*pipe.unet.parameters(), *pipe.unet.buffers()]})
     for name, w in weights.items():
         module, leaf = name.rsplit('.', 1)
         old = unet.get_parameter(name)
         setattr(unet.get_submodule(module), leaf, torch.nn.Parameter(w.to(old.device, old.dtype), requires_grad=False))
-    made = StableDiffusionPipeline(**{**pipe.components, 'unet': unet}, requires_safety_checker=False)
+    made = copy.copy(pipe)
+    made.unet = unet
     made.set_progress_bar_config(disable=True)
     return made
 
-# %% ../nbs/08_distill.ipynb #60b5339c
+# %% ../nbs/08_distill.ipynb #253324bb
 @dataclass
 class Task:
     "Prompts with the concept, the same without it, and what must stay; all as embeddings and latents."
@@ -60,12 +61,12 @@ def make_task(
     phrases = [phrase.format(getattr(o, 'name', o)) for o in tokens]
     soft = [o for o in tokens if not isinstance(o, str)]
     c_s = embed(pipe, [put(o, p) for p in phrases for o in ('', *contexts)], soft)
-    c_0 = embed(pipe, [put(o, '') for o in ('', *contexts)]).repeat(len(phrases), 1, 1)
+    c_0 = embed(pipe, [put(o, '') or None for o in ('', *contexts)]).repeat(len(phrases), 1, 1)
     if not len(safe): return Task(c_s, c_0, c_0[:0], c_0[:0], torch.zeros((0, *latent_shape(pipe)), device=pipe.device))
     anchors = [put(o, phrases[i % len(phrases)]) for i, o in enumerate(safe)]
     return Task(c_s, c_0, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
 
-# %% ../nbs/08_distill.ipynb #cb706f2e
+# %% ../nbs/08_distill.ipynb #a0d081f3
 def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     "One point as the paper draws it: t from Beta(3,3), the teacher's guided DDIM steps from pure noise down to t, none if t is the first."
     g, task, settings = loop.generator, loop.task, loop.settings
@@ -77,7 +78,7 @@ def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     for _ in range(min(int(stop*settings['steps']), settings['steps']-1)+1): t, z = next(path)
     return z, t[None], row
 
-# %% ../nbs/08_distill.ipynb #627bf0eb
+# %% ../nbs/08_distill.ipynb #1192db17
 def fill_bank(loop): # → z (n,ch,h,w), t (n,), row (n,)
     "All points of a batch of the teacher's trajectories."
     g, task, settings = loop.generator, loop.task, loop.settings
@@ -94,7 +95,7 @@ def bank_points(loop): # → z (b,ch,h,w), t (b,), row (b,)
     i = torch.multinomial((share*(1-share))**2, loop.settings['batch'], replacement=True, generator=loop.generator)
     return z[i.to(z.device)], t[i.to(t.device)], row[i]
 
-# %% ../nbs/08_distill.ipynb #cb495059
+# %% ../nbs/08_distill.ipynb #20fef2cb
 def pull(eps, target) -> torch.Tensor:
     "Mean squared distance of a predicted noise to a target that gets no gradient."
     return (eps-target.detach()).square().mean()
@@ -103,7 +104,7 @@ def esd_target(base_s, base_0, eta:float=1.) -> torch.Tensor:
     "Erased Stable Diffusion (2303.07345, eq. 7): away from the concept by η, as the base model sees it; η = 0 aims at the answer without it."
     return base_0-eta*(base_s-base_0)
 
-# %% ../nbs/08_distill.ipynb #9fd403a4
+# %% ../nbs/08_distill.ipynb #87ea97d0
 def sdd_removal(loop) -> torch.Tensor:
     "Safe self-Distillation (2307.05977, eq. 6): the answer with the concept goes to the student's own answer without it."
     z, t, row = loop.points(loop)
@@ -124,7 +125,7 @@ def ca_removal(loop) -> torch.Tensor:
 METHODS = {'sdd': (sdd_removal, 'attn2'), 'esd-x': (esd_removal, 'attn2'), 'esd-u': (esd_removal, 'rest'), 'ca': (ca_removal, 'attn2')}
 POINTS = dict(paper=paper_points, bank=bank_points)
 
-# %% ../nbs/08_distill.ipynb #eb846083
+# %% ../nbs/08_distill.ipynb #c959e5d6
 class Erasure(Loop):
     "Student and teacher: only the weights that learn exist twice."
     def __init__(self, pipe, task:Task, method='sdd', points='bank', lr=1e-3, batch=16, ema=.9, retain=1., eta=1., guidance=3., steps=12, paths=16, refresh=10, seed=0):
@@ -143,11 +144,11 @@ class Erasure(Loop):
 
     def safe_points(self): # → z (b,ch,h,w), t (b,), eps like z, picture (b,)
         "Noised safe pictures."
-        n, task, g, schedule = self.settings['batch'], self.task, self.generator, self.pipe.scheduler
+        n, task, g = self.settings['batch'], self.task, self.generator
         i = torch.randint(len(task.z_safe), (n,), generator=g)
-        t = torch.randint(schedule.config.num_train_timesteps, (n,), generator=g).to(task.z_safe.device)
+        t = torch.randint(self.pipe.scheduler.config.num_train_timesteps, (n,), generator=g).to(task.z_safe.device)
         eps = torch.randn((n, *task.z_safe.shape[1:]), generator=g).to(task.z_safe)
-        return schedule.add_noise(task.z_safe[i], eps, t), t, eps, i
+        return add_noise(self.pipe, task.z_safe[i], eps, t), t, eps, i
 
     def preservation(self) -> torch.Tensor:
         "The retain loss (ours): on safe pictures the student stays with the base model; every fourth has the empty prompt, on which guidance leans."
@@ -162,11 +163,11 @@ class Erasure(Loop):
         with torch.no_grad():
             for k, w in self.extra.items(): w.lerp_(self.params[k], 1-self.ema)
 
-    def pipeline(self) -> StableDiffusionPipeline:
+    def pipeline(self) -> DiffusionPipeline:
         "The teacher as a pipeline."
         return with_weights(self.pipe, self.extra)
 
-# %% ../nbs/08_distill.ipynb #9a5b78e2
+# %% ../nbs/08_distill.ipynb #a7b0415f
 PAPER = dict(points='paper', lr=1e-5, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, with updates=1500 and no contexts
 
 def distill(
@@ -177,7 +178,7 @@ def distill(
     callback=None, # called with the `Erasure` every `every` updates; a true answer stops and keeps what was learned
     every:int=10,
     **settings, # of `Erasure`: method, points, lr, batch, ema, retain, eta, guidance, steps, paths, refresh, seed
-) -> StableDiffusionPipeline: # shares all but the trained weights with `pipe`
+) -> DiffusionPipeline: # shares all but the trained weights with `pipe`
     "Train a concept out of the cross-attention (HFI, 2407.21032), in context and with a retain term."
     loop = Erasure(pipe, task, **settings)
     if every % loop.settings['refresh']: raise HfiError(f'every={every} is no multiple of refresh={loop.settings["refresh"]}: a resumed run could not go on to the bit')

@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['CLOSED', 'erase']
 
-# %% ../nbs/08b_erase.ipynb #2270cbbc
-from diffusers import StableDiffusionPipeline
+# %% ../nbs/08b_erase.ipynb #317fe129
+from diffusers import DiffusionPipeline
 
 from .closed_form import rece, uce
 from .core import HfiError
 from .distill import METHODS as TRAINED
 from .distill import distill, make_task
 
-# %% ../nbs/08b_erase.ipynb #5f6eb391
+# %% ../nbs/08b_erase.ipynb #49d9ace7
 CLOSED = dict(uce=uce, rece=rece)
 
 def erase(
@@ -25,7 +25,7 @@ def erase(
     safe=(), # prompts of pictures that people rated safe
     safe_images=(), # those pictures, PIL
     **settings, # of the method: see `distill`, `Erasure`, `uce`, `rece`
-) -> StableDiffusionPipeline: # shares all but the changed weights with `pipe`
+) -> DiffusionPipeline: # shares all but the changed weights with `pipe`
     "Erase what tokens stand for from a model; raises `HfiError` for an unknown method or nothing to erase."
     if method not in CLOSED and method not in TRAINED: raise HfiError(f'unknown method {method!r}: use one of {", ".join([*TRAINED, *CLOSED])}')
     task = make_task(pipe, tokens, phrase, contexts, safe, safe_images)

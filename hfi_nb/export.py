@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['delta', 'save_delta', 'load_delta', 'lora', 'save_lora']
 
-# %% ../nbs/08c_export.ipynb #fd88abaa
+# %% ../nbs/08c_export.ipynb #5f9788f3
 import json
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -38,7 +37,7 @@ def load_delta(base, path, strength:float=1.): # → a pipeline
     weights = base.unet.state_dict()
     return with_weights(base, {k: weights[k].float()+strength*d for k, d in found.items()})
 
-# %% ../nbs/08c_export.ipynb #53868b77
+# %% ../nbs/08c_export.ipynb #5e6f1dd5
 def lora(base, erased, rank:int=8) -> tuple[dict, float]: # state for `save_lora_weights`, share of the difference that is lost
     "The difference as a LoRA of a rank: B·A per changed matrix, from the singular value decomposition."
     if rank < 1: raise HfiError(f'rank={rank}: give at least 1')
@@ -57,6 +56,6 @@ def lora(base, erased, rank:int=8) -> tuple[dict, float]: # state for `save_lora
 def save_lora(base, erased, folder, rank:int=8) -> float: # share of the difference that is lost
     "Write `pytorch_lora_weights.safetensors`, which `pipe.load_lora_weights(folder)` reads."
     state, error = lora(base, erased, rank)
-    StableDiffusionPipeline.save_lora_weights(make_folder(folder), unet_lora_layers=state)
+    type(base).save_lora_weights(make_folder(folder), unet_lora_layers=state)
     (Path(folder)/'hfi_lora.json').write_text(json.dumps(dict(base=model_hash(base), rank=rank, relative_error=error)))
     return error

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['PRESETS', 'GUARDS', 'Negative', 'SafeLatent', 'guard']
 
-# %% ../nbs/08d_guards.ipynb #aae48518
+# %% ../nbs/08d_guards.ipynb #b12dc389
 from contextlib import contextmanager
 
 import torch
 
 from .core import HfiError
-from .models import embed
+from .models import embed, parts
 
 # %% ../nbs/08d_guards.ipynb #5884340c
 PRESETS = dict( # warm-up steps δ, s_S, λ, s_m, β: the paper's configurations
@@ -39,7 +39,7 @@ class SafeLatent:
 
 GUARDS = dict(negative=Negative, sld=SafeLatent)
 
-# %% ../nbs/08d_guards.ipynb #c30bf978
+# %% ../nbs/08d_guards.ipynb #b1abdd93
 @contextmanager
 def guard(
     pipe, # a stock pipeline, drawing with guidance above 1
@@ -61,7 +61,9 @@ def guard(
         if int(t) >= last: rule.restart() # times fall while a picture is drawn: this is a new one
         last = int(t)
         e_0, e_c = out[0].chunk(2)
-        e_v = unet.forward(z[len(z)//2:], t, encoder_hidden_states=c_v.expand(len(e_c), -1, -1).to(z.dtype), return_dict=False)[0]
+        words, beside = parts(pipe, c_v.expand(len(e_c), -1, -1).to(z.dtype))
+        if beside: beside['time_ids'] = kwargs['added_cond_kwargs']['time_ids'][len(e_c):] # the size that is being drawn
+        e_v = unet.forward(z[len(e_c):], t, encoder_hidden_states=words, added_cond_kwargs=beside, return_dict=False)[0]
         return (torch.cat(rule(e_0, e_c, e_v)), *out[1:])
     hook = pipe.unet.register_forward_hook(answer, with_kwargs=True)
     try: yield pipe

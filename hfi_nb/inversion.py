@@ -6,7 +6,7 @@
 __all__ = ['STYLE', 'THING', 'PLAIN', 'SoftToken', 'inversion_loss', 'templates_for', 'start_rows', 'template_ids', 'Inversion',
            'invert', 'TokenCheck', 'put', 'check_token']
 
-# %% ../nbs/07_inversion.ipynb #0f507dc2
+# %% ../nbs/07_inversion.ipynb #c7f3496c
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,49 +17,55 @@ from safetensors.torch import save_file
 
 from .core import HfiError, Rate, atomic
 from .loop import Loop, fingerprint, run
-from .models import draw, encode_text, model_hash, predict_noise, to_latents, tokenize
+from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, to_latents, tokenize
 
-# %% ../nbs/07_inversion.ipynb #a841ed3f
+# %% ../nbs/07_inversion.ipynb #4f6ee810
 @dataclass
 class SoftToken:
     "A word that no tokenizer knows: its name, its vectors and how it was made."
     name:str # as it is written in prompts, e.g. '<unwanted>'
     vectors:torch.Tensor # (n, width) float32
     meta:dict = field(default_factory=dict)
+    widths:tuple = () # of SDXL's two text encoders, whose vectors stand side by side
 
     def save(self, path):
-        "Write safetensors that `load_textual_inversion` reads; the history goes into the metadata."
-        with atomic(path) as part: save_file({self.name: self.vectors.contiguous()}, part, metadata=dict(soft_token=json.dumps(self.meta)))
+        "Write safetensors that `load_textual_inversion` reads: one tensor, or for SDXL `clip_l` and `clip_g`; the history goes into the metadata."
+        found = dict(zip(('clip_l', 'clip_g'), self.vectors.split(self.widths, 1), strict=True)) if len(self.widths) > 1 else {self.name: self.vectors}
+        facts = dict(soft_token=json.dumps(self.meta)) | (dict(name=self.name) if len(found) > 1 else {})
+        with atomic(path) as part: save_file({k: v.contiguous() for k, v in found.items()}, part, metadata=facts)
 
     @staticmethod
     def load(path):
-        "Read a token, also one made elsewhere (one tensor under its name, or `emb_params` under the file's name)."
+        "Read a token, also one made elsewhere (one tensor under its name; `emb_params`, or `clip_l` and `clip_g`, under the file's name)."
         if Path(path).suffix in ('.pt', '.bin', '.ckpt'):
             raise HfiError(f'{path} is a pickle, which can run code when it is opened: convert it to safetensors where you trust it')
         try:
             with safe_open(path, 'pt') as f: found, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
         except (SafetensorError, OSError) as e: raise HfiError(f'no soft token in {path} ({e}): give a safetensors file of a textual inversion') from e
-        if len(found) != 1: raise HfiError(f'{path} holds {len(found)} tensors ({", ".join(sorted(found)[:3])}): a soft token file holds one')
+        facts, stem = json.loads(meta.get('soft_token', '{}')), f'<{Path(path).stem}>'
+        if found.keys() == {'clip_l', 'clip_g'}:
+            both = [torch.atleast_2d(found[k].float()) for k in ('clip_l', 'clip_g')]
+            return SoftToken(meta.get('name', stem), torch.cat(both, 1), facts, tuple(o.shape[1] for o in both))
+        if len(found) != 1: raise HfiError(f'{path} holds {len(found)} tensors ({", ".join(sorted(found)[:3])}): a soft token file holds one, or clip_l and clip_g')
         [(name, v)] = found.items()
-        return SoftToken(f'<{Path(path).stem}>' if name == 'emb_params' else name, torch.atleast_2d(v.float()), json.loads(meta.get('soft_token', '{}')))
+        return SoftToken(stem if name == 'emb_params' else name, torch.atleast_2d(v.float()), facts)
 
     def add_to(self, pipe):
         "Teach the token to a pipeline, for good; prompts may then name it."
-        if self.vectors.shape[1] != (width := pipe.text_encoder.get_input_embeddings().embedding_dim):
-            raise HfiError(f'{self.name} has vectors of {self.vectors.shape[1]} numbers, this model takes {width}: invert it on this model')
-        pipe.load_textual_inversion({self.name: self.vectors}, token=self.name)
+        for (tok, encoder), v in zip(encoders(pipe), per_encoder(pipe, self.vectors), strict=True):
+            pipe.load_textual_inversion({self.name: v}, token=self.name, tokenizer=tok, text_encoder=encoder)
 
     def _repr_html_(self):
         m, who = self.meta, '<b>simulated</b> ' if self.meta.get('simulated') else ''
         return f"<b>Soft token</b> <code>{self.name.replace('<', '&lt;')}</code>: {len(self.vectors)} × {self.vectors.shape[1]}, from {m.get('pictures', '?')} pictures chosen by {who}feedback, started at {m.get('init')!r}, {m.get('steps', '?')} steps"
 
-# %% ../nbs/07_inversion.ipynb #cc2d5097
+# %% ../nbs/07_inversion.ipynb #e585ddbf
 def inversion_loss(pipe, z, weights, c, t, eps) -> torch.Tensor:
     "Reward-weighted denoising error (HFI; Gal et al. 2022, eq. 2): z (b,ch,h,w) clean latents, weights (b,), c (b,l,d), t (b,), eps like z."
-    pred = predict_noise(pipe, pipe.scheduler.add_noise(z, eps, t), t, c)
+    pred = predict_noise(pipe, add_noise(pipe, z, eps, t), t, c)
     return (weights*(pred.float()-eps).square().mean((1, 2, 3))).mean()
 
-# %% ../nbs/07_inversion.ipynb #c0821e37
+# %% ../nbs/07_inversion.ipynb #a9a0ebc4
 STYLE = ('{u} in the style of {v}', 'a {u} in the style of {v}', '{u}, {v} style') # what the pictures share is how they are drawn
 THING = ('{v} in the style of {u}', 'a {v} in the style of {u}', '{u} {v}') # what they share is what they show
 PLAIN = ('in the style of {v}', '{v} style', 'a picture in the style of {v}') # without the pictures' own vectors, as in textual inversion
@@ -70,9 +76,11 @@ def templates_for(phrase:str) -> tuple:
 
 def start_rows(pipe, init:str, n:int) -> torch.Tensor: # (n, width)
     "The vectors of a coarse word, repeated or cut to n."
-    ids = pipe.tokenizer(init, add_special_tokens=False).input_ids
-    if not ids: raise HfiError(f'the starting word {init!r} is empty: give a coarse word such as "style"')
-    return pipe.text_encoder.get_input_embeddings().weight[[ids[i % len(ids)] for i in range(n)]].detach().float().clone()
+    def rows(tok, encoder):
+        ids = tok(init, add_special_tokens=False).input_ids
+        if not ids: raise HfiError(f'the starting word {init!r} is empty: give a coarse word such as "style"')
+        return encoder.get_input_embeddings().weight[[ids[i % len(ids)] for i in range(n)]].detach().float()
+    return torch.cat([rows(*pair) for pair in encoders(pipe)], 1)
 
 def template_ids(pipe, templates, rows, contents) -> torch.Tensor: # (templates, pictures, length)
     "Ids of every template for every picture; `{v}` is the token, `{u}` the picture's own vector."
@@ -122,7 +130,7 @@ class Inversion(Loop):
         "Validations since the best one."
         return len(self.extra['validation'])-1-int(self.extra['validation'][:, 1].argmin())
 
-# %% ../nbs/07_inversion.ipynb #6459c8b6
+# %% ../nbs/07_inversion.ipynb #a17a6273
 def invert(
     pipe,
     images, # PIL, the top K
@@ -144,7 +152,8 @@ def invert(
         return bool(callback and callback(loop)) or loop.stale() >= patience
     run(loop, steps, every, path, fingerprint(model, settings, loop.z, loop.w), watch, desc=f'inverting {name}')
     history = dict(pictures=len(images), steps=loop.step, init=settings.get('init', 'style'), model=model, validation=[[int(s), v] for s, v in loop.extra['validation'].tolist()])
-    return SoftToken(name, loop.extra['best'].cpu(), {**history, **(meta or {})})
+    best = loop.extra['best'].cpu()
+    return SoftToken(name, best, {**history, **(meta or {})}, tuple(o.shape[1] for o in per_encoder(pipe, best)))
 
 # %% ../nbs/07_inversion.ipynb #d535e00e
 @dataclass

@@ -6,7 +6,7 @@
 __all__ = ['ATTACKS', 'Goal', 'Attack', 'Strike', 'strike', 'replay', 'concept_inversion', 'rece_embedding', 'vocabulary',
            'breed', 'ring_a_bell', 'unlearn_diff_atk']
 
-# %% ../nbs/10_redteam.ipynb #9f95ad0d
+# %% ../nbs/10_redteam.ipynb #cb02a293
 import time
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ import torch
 from .closed_form import readers, returning
 from .core import HfiError, Rate
 from .inversion import Inversion, SoftToken, inversion_loss, put, templates_for
-from .models import draw, embed, encode_text, to_latents, tokenize
+from .models import draw, embed, encode_text, encoders, frame, parts, to_latents, tokenize
 
 # %% ../nbs/10_redteam.ipynb #f3be7411
 @dataclass
@@ -73,30 +73,28 @@ def concept_inversion(erased, goal:Goal, steps:int=100, vectors:int=1, init:str=
     token = SoftToken('<again>', loop.rows.detach().cpu())
     return Attack(embed(erased, [put(o, goal.phrase.format(token.name)) for o in goal.contexts], [token]), 3*steps*batch)
 
-# %% ../nbs/10_redteam.ipynb #cd5805be
+# %% ../nbs/10_redteam.ipynb #e42e6c03
 def rece_embedding(erased, goal:Goal, reg:float=.1) -> Attack:
     "Embeddings whose keys and values in the erased model are those of the concept in the base model (2407.12383)."
     c = embed(goal.base, goal.asked())
     new, old = readers(erased.unet), readers(goal.base.unet)
-    return Attack(returning(new, old, c.flatten(0, 1).double(), reg).view_as(c).to(c), 0)
+    words = parts(goal.base, c)[0] # a view: what else c holds stays
+    words.copy_(returning(new, old, words.flatten(0, 1).double(), reg).view_as(words))
+    return Attack(c, 0)
 
-# %% ../nbs/10_redteam.ipynb #8191a6d4
+# %% ../nbs/10_redteam.ipynb #3d0a4723
 def vocabulary(pipe, banned) -> torch.Tensor: # ids of whole words that an attacker may use
-    "Words of the tokenizer without those of `banned`."
+    "Words of the tokenizer (of SDXL's two, those they share) without those of `banned`."
     out = {i for o in banned for i in pipe.tokenizer(o, add_special_tokens=False).input_ids}
-    return torch.tensor(sorted(i for w, i in pipe.tokenizer.get_vocab().items() if w.endswith('</w>') and len(w) > 5 and i not in out))
+    shared = set.intersection(*(set(tok.get_vocab().items()) for tok, _ in encoders(pipe)))
+    return torch.tensor(sorted(i for w, i in shared if w.endswith('</w>') and len(w) > 5 and i not in out))
 
 def breed(pipe, target, words, length:int, population:int, generations:int, generator) -> torch.Tensor: # ids (length,)
     "A genetic search for words whose embedding is nearest to `target` (l, d)."
-    tok = pipe.tokenizer
-    def frame(genes):
-        row = torch.full((len(genes), tok.model_max_length), tok.pad_token_id)
-        row[:, 0], row[:, 1:length+1], row[:, length+1] = tok.bos_token_id, genes, tok.eos_token_id
-        return row.to(pipe.device)
     def pick(n): return words[torch.randint(len(words), (n, length), generator=generator)]
     genes = pick(population)
     for _ in range(generations):
-        with torch.no_grad(): gap = (encode_text(pipe, frame(genes))-target).square().mean((1, 2)).cpu()
+        with torch.no_grad(): gap = (encode_text(pipe, frame(pipe, genes))-target).square().mean((1, 2)).cpu()
         parents = genes[gap.argsort()[:population//4]]
         a, b = (parents[torch.randint(len(parents), (population-len(parents),), generator=generator)] for _ in 'ab')
         child = torch.where(torch.rand(a.shape, generator=generator) < .5, a, b)
@@ -111,27 +109,26 @@ def ring_a_bell(erased, goal:Goal, eta:float=1., length:int=8, population:int=64
     direction, words = (with_it-without).mean(0), vocabulary(erased, [goal.word])
     best = [breed(erased, o+eta*direction, words, length, population, generations, g) for o in without]
     texts = [erased.tokenizer.decode(o) for o in best]
-    tok = erased.tokenizer
-    ids = torch.tensor([[tok.bos_token_id, *o.tolist(), tok.eos_token_id, *[tok.pad_token_id]*(tok.model_max_length-length-2)] for o in best])
-    with torch.no_grad(): found = encode_text(erased, ids.to(erased.device))
+    with torch.no_grad(): found = encode_text(erased, frame(erased, torch.stack(best)))
     return Attack(found, 0, texts)
 
-# %% ../nbs/10_redteam.ipynb #c4b22f28
+# %% ../nbs/10_redteam.ipynb #d5cf9275
 def unlearn_diff_atk(erased, goal:Goal, length:int=5, steps:int=40, batch:int=16, lr:float=.5) -> Attack:
     "Words found along the gradient of the erased model's own denoising loss on pictures of the concept."
     g, words = torch.Generator().manual_seed(goal.seed), vocabulary(erased, [goal.word])
-    z, table = to_latents(erased, goal.images), erased.text_encoder.get_input_embeddings().weight.detach()
+    z, tables = to_latents(erased, goal.images), [o.get_input_embeddings().weight.detach() for _, o in encoders(erased)]
+    scale = torch.cat([o.std().expand(o.shape[1]) for o in tables])
     z = z[torch.randint(len(z), (batch,), generator=g)]
     t, eps = torch.linspace(100, 900, batch).long().to(z.device), torch.randn(z.shape, generator=g).to(z)
-    ids = tokenize(erased, ['<w>'], [SoftToken('<w>', torch.zeros(length, table.shape[1]))])
-    choice = table[words.to(table.device)]
+    ids = tokenize(erased, ['<w>'], [SoftToken('<w>', torch.zeros(length, len(scale)))])
+    choice = torch.cat([o[words.to(o.device)] for o in tables], 1)
     soft, tried = choice[torch.randint(len(choice), (length,), generator=g)].clone(), {}
     for _ in range(steps):
         near = torch.cdist(soft, choice).argmin(1)
         rows = choice[near].clone().requires_grad_()
         loss = inversion_loss(erased, z, torch.ones(batch, device=z.device), encode_text(erased, ids, rows).expand(batch, -1, -1), t, eps)
         tried[tuple(near.tolist())] = loss.item()
-        soft = soft-lr*table.std()*torch.autograd.grad(loss, rows)[0].sign()
+        soft = soft-lr*scale*torch.autograd.grad(loss, rows)[0].sign()
     best = min(tried, key=tried.get)
     texts = [f'{erased.tokenizer.decode(words[list(best)])} {o}' for o in goal.contexts]
     return Attack(embed(erased, texts), 3*steps*batch, texts)

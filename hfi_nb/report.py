@@ -132,7 +132,7 @@ def write_report(folder) -> Path: # of the page
         table.writerows([k, m.n, m.before.value, m.after.value, m.change, *m.interval, m.p] for k, m in measures)
     return folder/'report.html'
 
-# %% ../nbs/11_report.ipynb #b2b08c6b
+# %% ../nbs/11_report.ipynb #a0d2fa8b
 CARD = jinja2.Environment(trim_blocks=True).from_string('''---
 library_name: diffusers
 pipeline_tag: text-to-image
@@ -140,7 +140,7 @@ tags: [concept-erasure, human-feedback]
 ---
 # Without {{ concept }}
 
-A diffusion pipeline that people's feedback has taught not to draw *{{ concept }}*. It loads with `StableDiffusionPipeline.from_pretrained`.
+A diffusion pipeline that people's feedback has taught not to draw *{{ concept }}*. It loads with `DiffusionPipeline.from_pretrained`.
 {% if simulated %}
 
 **The feedback was simulated**: a program, not people, gave the answers.
