@@ -18,7 +18,7 @@ from .inversion import put
 from .loop import Loop, fingerprint, run
 from .models import add_noise, embed, latent_shape, model_hash, predict_noise, rollout, to_latents
 
-# %% ../nbs/08_distill.ipynb #322c4cc9
+# %% ../nbs/08_distill.ipynb #3e2b9e2f
 def trained_weights(unet, part:str='attn2') -> dict: # name → copy, float32
     "The weights that erasing changes: those of the cross-attention layers ('attn2'), or all others ('rest')."
     cross = [k for k, _ in unet.named_parameters() if '.attn2.' in k]
@@ -26,12 +26,13 @@ def trained_weights(unet, part:str='attn2') -> dict: # name → copy, float32
     return {k: v.detach().float().clone() for k, v in unet.named_parameters() if (k in cross) == (part == 'attn2')}
 
 def with_weights(pipe, weights:dict) -> DiffusionPipeline: # of the class of `pipe`
-    "A pipeline that shares every tensor with `pipe` but those of the UNet named in `weights`."
+    "A pipeline that shares every tensor with `pipe` but those of the UNet named in `weights`; parameters go in as they are, tensors in the UNet's precision."
     unet = copy.deepcopy(pipe.unet, {id(o): o for o in [*pipe.unet.parameters(), *pipe.unet.buffers()]})
     for name, w in weights.items():
         module, leaf = name.rsplit('.', 1)
         old = unet.get_parameter(name)
-        setattr(unet.get_submodule(module), leaf, torch.nn.Parameter(w.to(old.device, old.dtype), requires_grad=False))
+        new = w if isinstance(w, torch.nn.Parameter) else torch.nn.Parameter(w.to(old.device, old.dtype), requires_grad=False)
+        setattr(unet.get_submodule(module), leaf, new)
     made = copy.copy(pipe)
     made.unet = unet
     made.set_progress_bar_config(disable=True)
@@ -104,31 +105,31 @@ def esd_target(base_s, base_0, eta:float=1.) -> torch.Tensor:
     "Erased Stable Diffusion (2303.07345, eq. 7): away from the concept by η, as the base model sees it; η = 0 aims at the answer without it."
     return base_0-eta*(base_s-base_0)
 
-# %% ../nbs/08_distill.ipynb #87ea97d0
+# %% ../nbs/08_distill.ipynb #fc5d396c
 def sdd_removal(loop) -> torch.Tensor:
     "Safe self-Distillation (2307.05977, eq. 6): the answer with the concept goes to the student's own answer without it."
     z, t, row = loop.points(loop)
-    with torch.no_grad(): without = loop.predict(z, t, loop.task.c_0[row], loop.params)
-    return pull(loop.predict(z, t, loop.task.c_s[row], loop.params), without)
+    with torch.no_grad(): without = loop.predict(z, t, loop.task.c_0[row])
+    return pull(loop.predict(z, t, loop.task.c_s[row]), without)
 
 def esd_removal(loop) -> torch.Tensor:
     "Erased Stable Diffusion (2303.07345): the answer with the concept goes to a negatively guided answer of the base model."
     z, t, row = loop.points(loop)
-    with torch.no_grad(): base_s, base_0 = (loop.predict(z, t, c[row]) for c in (loop.task.c_s, loop.task.c_0))
-    return pull(loop.predict(z, t, loop.task.c_s[row], loop.params), esd_target(base_s, base_0, loop.settings['eta']))
+    with torch.no_grad(): base_s, base_0 = (loop.predict(z, t, c[row], student=False) for c in (loop.task.c_s, loop.task.c_0))
+    return pull(loop.predict(z, t, loop.task.c_s[row]), esd_target(base_s, base_0, loop.settings['eta']))
 
 def ca_removal(loop) -> torch.Tensor:
     "Concept Ablation, noise-based (2303.13516, eq. 5): asked with the concept, the student denoises pictures that people rated safe."
     z, t, eps, i = loop.safe_points()
-    return pull(loop.predict(z, t, loop.task.c_anchor[i], loop.params), eps)
+    return pull(loop.predict(z, t, loop.task.c_anchor[i]), eps)
 
 METHODS = {'sdd': (sdd_removal, 'attn2'), 'esd-x': (esd_removal, 'attn2'), 'esd-u': (esd_removal, 'rest'), 'ca': (ca_removal, 'attn2')}
 POINTS = dict(paper=paper_points, bank=bank_points)
 
-# %% ../nbs/08_distill.ipynb #c959e5d6
+# %% ../nbs/08_distill.ipynb #205692e6
 class Erasure(Loop):
     "Student and teacher: only the weights that learn exist twice."
-    def __init__(self, pipe, task:Task, method='sdd', points='bank', lr=1e-3, batch=16, ema=.9, retain=1., eta=1., guidance=3., steps=12, paths=16, refresh=10, seed=0):
+    def __init__(self, pipe, task:Task, method='sdd', points='bank', lr=1e-3, batch=16, ema=.9, retain=1., eta=1., guidance=3., steps=12, paths=16, refresh=10, seed=0, checkpointing=False):
         if method not in METHODS: raise HfiError(f'unknown method {method!r}: use one of {", ".join(METHODS)}')
         if points not in POINTS: raise HfiError(f'unknown kind of points {points!r}: use one of {", ".join(POINTS)}')
         if method == 'ca' and not len(task.z_safe): raise HfiError('concept ablation learns from pictures rated safe: give safe= and safe_images=')
@@ -136,11 +137,14 @@ class Erasure(Loop):
         super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(pipe.unet, part).items()}, lr, seed)
         self.pipe, self.task, self.points, self.ema, self.retain, self.bank = pipe, task, POINTS[points], ema, retain if len(task.z_safe) else 0., None
         self.extra = {k: v.detach().clone() for k, v in self.params.items()} # the teacher
+        self.student = with_weights(pipe, self.params)
+        if checkpointing: self.student.unet.enable_gradient_checkpointing() # less memory, a third more time
         self.settings = dict(batch=batch, eta=eta, guidance=guidance, steps=steps, paths=paths, refresh=refresh)
 
-    def predict(self, z, t, c, weights=None):
-        "Noise by the student, or by the base model where `weights` is empty."
-        return predict_noise(self.pipe, z, t, c, weights)
+    def predict(self, z, t, c, student=True):
+        "Noise by the student or by the base model; the student's float32 weights compute in the base model's precision."
+        with torch.autocast(z.device.type, self.pipe.unet.dtype, enabled=student and self.pipe.unet.dtype != torch.float32):
+            return predict_noise(self.student if student else self.pipe, z, t, c)
 
     def safe_points(self): # → z (b,ch,h,w), t (b,), eps like z, picture (b,)
         "Noised safe pictures."
@@ -154,8 +158,8 @@ class Erasure(Loop):
         "The retain loss (ours): on safe pictures the student stays with the base model; every fourth has the empty prompt, on which guidance leans."
         z, t, _, i = self.safe_points()
         c = torch.where((torch.arange(len(z)) % 4 == 0).to(z.device)[:, None, None], self.task.c_0[:1], self.task.c_safe[i])
-        with torch.no_grad(): base = self.predict(z, t, c)
-        return pull(self.predict(z, t, c, self.params), base)
+        with torch.no_grad(): base = self.predict(z, t, c, student=False)
+        return pull(self.predict(z, t, c), base)
 
     def train_step(self):
         "One gradient for the student, one small move of the teacher."

@@ -131,7 +131,7 @@ def embed(
     if pipe.config.get('force_zeros_for_empty_prompt'): c[[i for i, o in enumerate(prompts) if o is None]] = 0
     return c
 
-# %% ../nbs/02_models.ipynb #9bfd2b86
+# %% ../nbs/02_models.ipynb #c8080633
 def to_noise(out, z, t, scheduler) -> torch.Tensor:
     "The noise that a network's output stands for, by the scheduler's prediction type."
     kind = scheduler.config.prediction_type
@@ -147,10 +147,10 @@ def parts(pipe, c) -> tuple: # (b, length, width), dict or None
     return c[:, :-1], dict(text_embeds=c[:, -1, :pipe.text_encoder_2.config.projection_dim], time_ids=c.new_tensor([[n, n, 0, 0, n, n]]).expand(len(c), -1))
 
 def unet_out(pipe, z, t, c, weights=None) -> torch.Tensor: # like z
-    "What the UNet itself gives; `weights` {name: tensor} stand in for its own for this call."
-    words, beside = parts(pipe, c)
-    args, beside = (z, torch.as_tensor(t, device=z.device).expand(len(z)), words), dict(added_cond_kwargs=beside)
-    return (torch.func.functional_call(pipe.unet, weights, args, beside) if weights else pipe.unet(*args, **beside)).sample
+    "What the UNet itself gives, computed in its own precision; `weights` {name: tensor} stand in for its own for this call."
+    own, (words, beside) = pipe.unet.dtype, parts(pipe, c.to(pipe.unet.dtype))
+    args, beside = (z.to(own), torch.as_tensor(t, device=z.device).expand(len(z)), words), dict(added_cond_kwargs=beside)
+    return (torch.func.functional_call(pipe.unet, {k: w.to(own) for k, w in weights.items()}, args, beside) if weights else pipe.unet(*args, **beside)).sample.to(z.dtype)
 
 def predict_noise(pipe, z, t, c, weights=None) -> torch.Tensor: # like z
     "ε_θ(z_t, t, c): z (b,ch,h,w), t (b,) or a number, c (b,l,d)."
@@ -161,7 +161,7 @@ def add_noise(pipe, z, eps, t) -> torch.Tensor: # like z
     abar = pipe.scheduler.alphas_cumprod.to(z.device, z.dtype)[t].view(-1, 1, 1, 1)
     return abar**.5*z + (1-abar)**.5*eps
 
-# %% ../nbs/02_models.ipynb #9cfebd5e
+# %% ../nbs/02_models.ipynb #bfce9b22
 def pooled(out) -> torch.Tensor: # (n, d) float32
     "What CLIPModel's `get_image_features` and `get_text_features` return, as a tensor: transformers 5 wraps it."
     return getattr(out, 'pooler_output', out).float()
@@ -176,12 +176,12 @@ def _autoencoder(pipe):
         if wide: pipe.vae.to(torch.float16)
 
 @torch.no_grad()
-def to_latents(pipe, images, batch:int=32) -> torch.Tensor: # (n, channels, h, w)
+def to_latents(pipe, images, batch:int=32) -> torch.Tensor: # (n, channels, h, w) float32
     "Scaled latents (the mean of each) of PIL images, resized to the model's own size."
-    n, own = pipe.unet.config.sample_size*pipe.vae_scale_factor, pipe.vae.dtype
+    n = pipe.unet.config.sample_size*pipe.vae_scale_factor
     with _autoencoder(pipe) as vae:
         x = pipe.image_processor.preprocess(list(images), n, n).to(pipe.device, vae.dtype)
-        return (torch.cat([vae.encode(b).latent_dist.mean for b in x.split(batch)])*vae.config.scaling_factor).to(own)
+        return (torch.cat([vae.encode(b).latent_dist.mean for b in x.split(batch)])*vae.config.scaling_factor).float()
 
 @torch.no_grad()
 def to_images(pipe, z, batch:int=32) -> list: # PIL

@@ -72,7 +72,7 @@ def test_a_step_asks_for_c_s_aims_at_c_0_walks_with_the_teacher_and_moves_nothin
     loop = Erasure(pipe, make_task(pipe, [a_token(pipe)]), paths=2, steps=3, batch=2)
     asked = []
     real = loop.predict
-    loop.predict = lambda z, t, c, weights=None: asked.append((c, weights is loop.params, torch.is_grad_enabled())) or real(z, t, c, weights)
+    loop.predict = lambda z, t, c, student=True: asked.append((c, student, torch.is_grad_enabled())) or real(z, t, c, student)
     start = {k: v.detach().clone() for k, v in loop.params.items()}
     loop.train_step()
     (target, own, grad), (concept, own_too, grad_too) = asked
@@ -123,6 +123,19 @@ def test_save(tmp_path):
     stock = StableDiffusionPipeline.from_pretrained(tmp_path)
     a, b, base = (np.asarray(draw(o, ['house in the style of ink'], [0], steps=2)[0]).astype(int) for o in (stock, erased, pipe))
     assert np.abs(a-b).max() <= 2 < np.abs(a-base).max()
+
+
+def test_a_half_precision_model_learns_in_float32_and_ships_in_its_own_precision_gradient_checkpointing_changes_the_memory_alone():
+    pipe, few = load_pipeline(), dict(updates=2, paths=2, steps=2, batch=2, refresh=2, every=2)
+    safe = dict(safe=['house'], safe_images=draw(pipe, ['house'], [0], steps=2))
+    exact, again = (distill(pipe, make_task(pipe, ['ink'], **safe), checkpointing=o, **few).unet for o in (False, True))
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(exact.parameters(), again.parameters(), strict=True))
+    half = load_pipeline(dtype=torch.bfloat16)
+    loop = Erasure(half, make_task(half, ['ink'], **safe), paths=2, steps=2, batch=2)
+    loop.train_step()
+    assert {p.dtype for p in loop.params.values()} == {torch.float32} and {p.dtype for p in loop.pipeline().unet.parameters()} == {torch.bfloat16}
+    moved = sum((p.detach()-half.unet.get_parameter(k).float()).abs().sum() for k, p in loop.params.items())
+    assert 0 < moved < 1e-3*1.1*sum(p.numel() for p in loop.params.values()) # AdamW's first step is lr at most, in every number
 
 
 def test_with_v_prediction_the_target_is_noise_all_the_same():

@@ -61,6 +61,14 @@ def test_the_check_says_what_it_found():
     assert not check.passed and 'beside other words' in check.advice and TokenCheck(Rate(1, 10), Rate(9, 10), Rate(10, 10), []).passed
 
 
+def test_a_half_precision_model_is_inverted_with_float32_rows():
+    half, images = load_pipeline(dtype=torch.bfloat16), [load_world().image('ink', s) for s in load_world().subjects[:3]]
+    loop = Inversion(half, images, batch=4)
+    before = loop.rows.detach().clone()
+    loop.train_step()
+    assert loop.rows.dtype == torch.float32 and 0 < (loop.rows-before).abs().max() < 1.1*loop.lr
+
+
 def test_every_picture_has_a_vector_of_its_own_which_learns_and_is_not_part_of_the_token_the_paper_s_templates_have_none():
     pipe, world = load_pipeline(), load_world()
     images = [world.image('ink', s) for s in world.subjects[:3]]
