@@ -4,12 +4,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test install lab export clean
+.PHONY: demo test install lab export site clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --no-input -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-input -c constraints.txt -e '.[dev,site]'
 	touch $@
 
 install: $(READY)   ## a virtual environment with everything in it
@@ -26,5 +26,8 @@ lab: install        ## the notebooks in JupyterLab
 export: install     ## notebooks -> package, tests, README
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/check.py --write
 
+site: install       ## the documentation, in site/
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) site build dist *.egg-info

@@ -22,6 +22,6 @@ setup(
     packages=['hfi_nb', 'hfi_nb.data'], package_dir={'hfi_nb.data': 'data'},
     package_data={'hfi_nb': ['py.typed'], 'hfi_nb.data': ['**/*']},
     python_requires='>=' + cfg['min_python'], install_requires=words('requirements'),
-    extras_require={extra: words(f'{extra}_requirements') for extra in ('dev', 'world', 'postgres', 'page', 'crowd', 'nudenet')},
+    extras_require={extra: words(f'{extra}_requirements') for extra in ('dev', 'site', 'world', 'postgres', 'page', 'crowd', 'nudenet')},
     entry_points={'console_scripts': words('console_scripts'), 'nbdev': ['hfi_nb=hfi_nb._modidx:d']},
 )

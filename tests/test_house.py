@@ -152,9 +152,9 @@ def test_the_pickle_rule_bites():
 
 
 def test_no_local_paths():
-    folders = [ROOT/f for f in ('nbs', 'hfi_nb', 'tests', 'tools', 'data', '.ci', '.githooks')]
+    folders = [ROOT/f for f in ('nbs', 'docs', 'hfi_nb', 'tests', 'tools', 'data', '.ci', '.githooks')]
     files = [p for f in folders for p in f.rglob('*') if p.suffix in {'.ipynb', '.py', '.json', '.jsonl', '.md', ''} and p.is_file()]
-    files += [p for p in ROOT.iterdir() if p.suffix in {'.md', '.toml', '.ini', '.txt'} or p.name == 'Makefile']
+    files += [p for p in ROOT.iterdir() if p.suffix in {'.md', '.toml', '.ini', '.txt', '.yml'} or p.name == 'Makefile']
     hits = [f'{p.relative_to(ROOT)}: {m[0]}' for p in files if p != Path(__file__).resolve() and '.ipynb_checkpoints' not in p.parts
             for m in [LOCAL_PATH.search(p.read_text(encoding='utf-8'))] if m]
     assert hits == []

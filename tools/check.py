@@ -1,4 +1,4 @@
-"""Everything the continuous integration checks, in one command: `python tools/check.py`.
+"""Everything the continuous integration checks, in one command: `python tools/check.py`. The last step, pytest, also builds the site strictly (tests/test_site.py).
 
 --static  only that package, tests and README match the notebooks, and ruff (seconds; the git hook)
 --write   bring package, tests and README up to date with the notebooks, check nothing"""

@@ -1,0 +1,93 @@
+"""Hooks of the documentation site (mkdocs.yml): notebooks and API pages become files of it, formulas become MathML, nothing comes from another host.
+
+The notebooks are shown as committed and never run; hidden cells and tests are left out."""
+import re
+import tempfile
+from pathlib import Path
+
+import nbformat
+from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
+MATH = re.compile(r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
+HOWTOS = ['model', 'annotators', 'postgresql', 'gpu', 'export'] # in this order
+scratch = tempfile.TemporaryDirectory()
+
+
+def mathml(latex:str, display:str) -> str:
+    "A formula that a browser shows by itself."
+    made = convert(re.sub(r'\\arg\b', r'\\mathrm{arg}', latex.strip()), display=display)
+    if left := re.search(r'\\\w+', made): raise PluginError(f'latex2mathml does not know {left[0]} in ${latex}$: write it otherwise')
+    return f'<span class="hfi-{display}">{made}</span>'
+
+
+def formulas(text:str) -> str:
+    "Markdown with `$…$` and `$$…$$` replaced, outside code."
+    def one(m): return m['code'] or (mathml(m['block'], 'block') if m['block'] else mathml(m['inline'], 'inline'))
+    return MATH.sub(one, text)
+
+
+def directives(cell) -> set: return set(re.findall(r'^#\|\s*(\w+)', cell.source, re.M))
+
+
+def course_page(path:Path) -> Path:
+    "A notebook as the course shows it: without front matter, hidden cells, tests and directives."
+    nb, kept = nbformat.read(path, 4), []
+    for cell in nb.cells:
+        if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
+        if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
+        else: cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
+        if cell.source.strip(): kept.append(cell)
+    nb.cells = kept
+    out = Path(scratch.name)/'course'/path.name
+    out.parent.mkdir(exist_ok=True)
+    nbformat.write(nb, out)
+    return out
+
+
+def links(text:str, path:Path) -> str:
+    "Links between notebooks, as links between pages."
+    def one(m):
+        if not (ROOT/'nbs'/m[1]).exists(): raise PluginError(f'{path.name} links to {m[1]}, which does not exist: correct the link')
+        return f']({m[1][:-6]}.html)'
+    return re.sub(r'\]\((?!https?:)([^)#\s]+\.ipynb)\)', one, text)
+
+
+def module_of(path:Path) -> str|None:
+    "The module that a notebook exports."
+    found = re.search(r'#\|\s*default_exp\s+(\w+)', path.read_text(encoding='utf-8'))
+    return found and found[1]
+
+
+MODULES = {m: p for p in NOTEBOOKS if (m := module_of(p))}
+
+
+def api_page(module:str, path:Path) -> str: return f'# `{module}`\n\nMade from [{path.stem}](../course/{path.name}), which explains it.\n\n::: hfi_nb.{module}\n'
+
+
+@event_priority(100) # before mkdocs-jupyter looks for notebooks
+def on_files(files, config):
+    for p in NOTEBOOKS: files.append(File(str(course_page(p).relative_to(scratch.name)), scratch.name, config.site_dir, config.use_directory_urls))
+    for p in (ROOT/'nbs'/'stills').iterdir(): files.append(File.generated(config, f'course/stills/{p.name}', abs_src_path=str(p)))
+    for m, p in MODULES.items(): files.append(File.generated(config, f'api/{m}.md', content=api_page(m, p)))
+    files.append(File.generated(config, 'contributing.md', content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
+    return files
+
+
+def on_config(config):
+    config.nav = [{'Home': 'index.md'}, 'method.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in NOTEBOOKS]},
+                  {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
+    return config
+
+
+def on_page_markdown(markdown, page, config, files): return formulas(markdown)
+
+
+def on_post_page(output, page, config):
+    "nbconvert's template loads MathJax and Mermaid from other hosts; neither is needed here."
+    if not page.file.src_uri.endswith('.ipynb'): return output
+    return re.sub(r'<script\b.*?</script>', lambda m: '' if 'https://' in m[0] else m[0], output, flags=re.S)
