@@ -6,7 +6,7 @@ __all__ = ['jitter', 'to_tensor', 'training_pictures', 'fit', 'new_vae', 'encode
            'new_text_encoder', 'new_unet', 'new_scheduler', 'noise_loss', 'draw_caption', 'Trainer', 'train',
            'export_model']
 
-# %% ../nbs/21_train.ipynb #549c2ed9
+# %% ../nbs/21_train.ipynb #5e09874d
 import json
 import random
 from pathlib import Path
@@ -24,7 +24,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .core import atomic, make_folder
 from .emoji import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, load_world
 
-# %% ../nbs/21_train.ipynb #34deca61
+# %% ../nbs/21_train.ipynb #264bcbde
 def jitter(im:Image.Image, rng:random.Random, angle:float=6, scale:float=.12, shift:float=2) -> Image.Image:
     "A copy turned by ±angle degrees, shrunk by up to `scale` and shifted by ±shift pixels, on white."
     big, n = im.resize((im.width*4, im.height*4), Image.LANCZOS), im.width*4
@@ -37,7 +37,7 @@ def to_tensor(images) -> torch.Tensor: # (n, 3, h, w) in [-1, 1]
     "PIL images as one tensor."
     return torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2).float()/127.5-1
 
-# %% ../nbs/21_train.ipynb #2f456b8a
+# %% ../nbs/21_train.ipynb #804d4b97
 def training_pictures(variants:int=8, seed:int=0): # → pictures (n, 3, 64, 64) uint8, [(style, subject)]
     "Every picture of the world as it is, and `variants-1` jittered copies of it."
     world, rng = load_world(), random.Random(seed)
@@ -45,7 +45,7 @@ def training_pictures(variants:int=8, seed:int=0): # → pictures (n, 3, 64, 64)
     images = [world.image(*p) if i%variants == 0 else jitter(world.image(*p), rng) for i, p in enumerate(pairs)]
     return torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2), pairs
 
-# %% ../nbs/21_train.ipynb #33d4e631
+# %% ../nbs/21_train.ipynb #08a846a4
 def fit(net, loss, folder, steps:int, lr:float, seed:int=0, ema:float=.99, save_every:int=100): # → averaged network, losses
     "Minimise `loss(net, generator)` by AdamW with one cycle of learning rates; goes on from `folder/checkpoint.pt`."
     file, generator, losses = make_folder(folder)/'checkpoint.pt', torch.Generator().manual_seed(seed), []
@@ -70,7 +70,7 @@ def fit(net, loss, folder, steps:int, lr:float, seed:int=0, ema:float=.99, save_
             with atomic(file) as part: torch.save({k: p.state_dict() for k, p in parts.items()} | dict(generator=generator.get_state(), losses=losses), part)
     return average.module.eval(), losses
 
-# %% ../nbs/21_train.ipynb #0f6fdbb2
+# %% ../nbs/21_train.ipynb #0b0343ef
 def new_vae() -> AutoencoderKL:
     "An untrained autoencoder: 64 px → 8×8×16, 2.8 M parameters."
     return AutoencoderKL(block_out_channels=(16, 32, 64, 128), down_block_types=('DownEncoderBlock2D',)*4, up_block_types=('UpDecoderBlock2D',)*4,
@@ -94,7 +94,7 @@ def normalise_latents(vae, pictures):
     q.bias[:c] /= std
     q.bias[c:] -= 2*std.log()
 
-# %% ../nbs/21_train.ipynb #a3050441
+# %% ../nbs/21_train.ipynb #b44f6887
 def edges(x):
     "Differences between neighbouring pixels, along rows and columns."
     return x[..., 1:]-x[..., :-1], x[..., 1:, :]-x[..., :-1, :]
@@ -116,7 +116,7 @@ def vae_loss(vae, x, generator) -> torch.Tensor:
     with fast_cpu(): y = vae.decode(mean + (.5*logvar).exp()*noise[0] + forgiving*noise[1]).sample.float()
     return picture_loss(y, x) + 1e-3*.5*(mean**2+logvar.exp()-1-logvar).mean()
 
-# %% ../nbs/21_train.ipynb #1bef1e37
+# %% ../nbs/21_train.ipynb #2487f666
 def train_vae(folder, steps:int=1700, batch:int=32, lr=2e-3, seed:int=0) -> AutoencoderKL:
     "Train the autoencoder on shifted and mirrored pictures, normalise its latents, save it to folder/vae."
     torch.manual_seed(seed)
@@ -131,7 +131,7 @@ def train_vae(folder, steps:int=1700, batch:int=32, lr=2e-3, seed:int=0) -> Auto
     vae.save_pretrained(Path(folder)/'vae')
     return vae
 
-# %% ../nbs/21_train.ipynb #f209e991
+# %% ../nbs/21_train.ipynb #57eb88ab
 def train_decoder(folder, vae, steps:int=1500, batch:int=32, lr:float=1e-3, noise:float=.1, seed:int=0): # → autoencoder, losses
     "Train the decoder of a finished autoencoder further, its encoder left as it is; save the whole to folder/vae."
     pictures, _ = training_pictures()
@@ -147,7 +147,7 @@ def train_decoder(folder, vae, steps:int=1500, batch:int=32, lr:float=1e-3, nois
     vae.save_pretrained(Path(folder)/'vae')
     return vae, losses
 
-# %% ../nbs/21_train.ipynb #3a82788e
+# %% ../nbs/21_train.ipynb #9cde4a57
 def all_captions() -> list[str]:
     "Every caption the model is trained on."
     world = load_world()
@@ -167,7 +167,7 @@ def new_tokenizer(folder, length:int=32) -> CLIPTokenizer:
     made.save_pretrained(folder)
     return made
 
-# %% ../nbs/21_train.ipynb #43dc6445
+# %% ../nbs/21_train.ipynb #d02c4646
 def new_text_encoder(tokenizer) -> CLIPTextModel:
     "An untrained two-layer CLIP text encoder for the tokenizer."
     return CLIPTextModel(CLIPTextConfig(
@@ -185,7 +185,7 @@ def new_scheduler() -> DDIMScheduler:
     "Stable Diffusion's noise schedule."
     return DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', clip_sample=False, set_alpha_to_one=False, steps_offset=1)
 
-# %% ../nbs/21_train.ipynb #287f2542
+# %% ../nbs/21_train.ipynb #2415bdd9
 def noise_loss(unet, scheduler, z, c, generator, gamma=5.) -> torch.Tensor: # one value per picture
     "min-SNR weighted error of the predicted noise: z (b,16,8,8) clean latents, c (b,l,d) text embeddings."
     eps = torch.randn(z.shape, generator=generator)
@@ -203,7 +203,7 @@ def draw_caption(rng, style, name) -> str:
     elif u < .24: style = ''
     return caption(name, style, 0 if rng.random() < .4 else rng.randrange(6))
 
-# %% ../nbs/21_train.ipynb #8f8031f3
+# %% ../nbs/21_train.ipynb #c2374866
 class Trainer:
     "Text encoder and UNet, their average, optimizer, step and generators."
     def __init__(self, folder, lr=1e-3, decay=None):
@@ -272,7 +272,7 @@ class Trainer:
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
-# %% ../nbs/21_train.ipynb #fdd6d0b8
+# %% ../nbs/21_train.ipynb #7f24058a
 def train(folder, steps:int, batch:int=64, save_every:int=250, decay=None, callback=None):
     "Train up to `steps` (in all, not more), resuming from the checkpoint in `folder`; `decay=(from, to)` lets the learning rate fall."
     torch.set_num_threads(2)
@@ -287,7 +287,7 @@ def train(folder, steps:int, batch:int=64, save_every:int=250, decay=None, callb
             if callback: callback(trainer)
     return trainer
 
-# %% ../nbs/21_train.ipynb #2e887a53
+# %% ../nbs/21_train.ipynb #40854ef5
 def export_model(trainer:Trainer, folder):
     "Save the averaged weights as a float16 pipeline, with the record of the training beside it."
     pipe = trainer.pipeline()
