@@ -3,6 +3,7 @@
 --static  only that package, tests and README match the notebooks, and ruff (seconds; the git hook)
 --write   bring package, tests and README up to date with the notebooks, check nothing"""
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -16,9 +17,14 @@ from readme import export_readme
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(*command):
+WORKERS = min(4, os.cpu_count())
+
+
+def run(*command, workers=1):
+    "One command; beside others like it, each may use its share of the cores."
     print('$', *command, flush=True)
-    if subprocess.run(command, cwd=ROOT).returncode: sys.exit(f'failed: {" ".join(command)}')
+    env = os.environ | ({'OMP_NUM_THREADS': str(os.cpu_count()//workers)} if workers > 1 else {})
+    if subprocess.run(command, cwd=ROOT, env=env).returncode: sys.exit(f'failed: {" ".join(command)}')
 
 
 def stale_modules():
@@ -60,5 +66,5 @@ if __name__ == '__main__':
     if args.write: sys.exit(write())
     static()
     if args.static: sys.exit()
-    run('nbdev-test', '--n-workers', '1', '--do-print', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]))
-    run('pytest', '-q')
+    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)
+    run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', workers=WORKERS)
