@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from hfi_nb.emoji import load_world
-from hfi_nb.inversion import PLAIN, Inversion
+from hfi_nb.inversion import STYLE, Inversion
 from hfi_nb.models import load_pipeline
 
 
@@ -35,7 +35,7 @@ class Recipe:
         i = torch.randint(len(self.pixels), (n,), generator=g)
         with torch.no_grad(): z = pipe.vae.encode(self.pixels[i]).latent_dist.sample(g)*pipe.vae.config.scaling_factor
         eps, t = torch.randn(z.shape, generator=g), torch.randint(1000, (n,), generator=g)
-        words = [PLAIN[k].replace('{v}', '<v>') for k in torch.randint(len(PLAIN), (n,), generator=g)]
+        words = [STYLE[k].format('<v>') for k in torch.randint(len(STYLE), (n,), generator=g)]
         c = self.text(self.tokenizer(words, padding='max_length', max_length=self.tokenizer.model_max_length, return_tensors='pt').input_ids).last_hidden_state
         loss = (pipe.unet(pipe.scheduler.add_noise(z, eps, t), t, c).sample-eps).square().mean()
         self.opt.zero_grad()
@@ -54,7 +54,7 @@ def main(steps, rounds, batch):
     pipe, world = load_pipeline(), load_world()
     for net in (pipe.unet, pipe.vae, pipe.text_encoder): net.requires_grad_(False)
     images = [world.image('openmoji', s) for s in world.subjects[:40]]
-    ours, recipe = Inversion(pipe, images, templates=PLAIN, batch=batch), Recipe(pipe, images, batch)
+    ours, recipe = Inversion(pipe, images, batch=batch), Recipe(pipe, images, batch)
     for loop in (ours, recipe): seconds(loop, 2)
     times = np.array([[seconds(ours, steps), seconds(recipe, steps)] for _ in range(rounds)])
     with torch.no_grad():

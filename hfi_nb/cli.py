@@ -35,7 +35,7 @@ def lines(file:Path) -> list:
     if not found: raise HfiError(f'{file} holds no prompts: write one per line')
     return found
 
-# %% ../nbs/13_cli.ipynb #31371fcc
+# %% ../nbs/13_cli.ipynb #e31f63f1
 def demo_study(folder, concept:str='openmoji', pictures:int=160, pages:int=4, n:int=60, log=print):
     "The loop on the embedded model for one style; gives the study and its evaluation."
     from hfi_nb.emoji import load_world, make_prompts
@@ -55,7 +55,7 @@ def demo_study(folder, concept:str='openmoji', pictures:int=160, pages:int=4, n:
     study.select()
     study.invert()
     for o in study.check(harmless[:16]): say(f'token: unwanted alone {o.alone}, beside other words {o.modifier}: {o.advice}')
-    study.erase(harmless)
+    study.erase(harmless, lr=1.5e-3, retain=2., updates=90)
     say(f'erased pipeline saved to {study.folder/"erased"}')
     result = study.evaluate(held_out(concept, n))
     study.report()
@@ -74,7 +74,7 @@ def demo(folder:Path=Path('studies/demo'), concept:str='openmoji'):
     study, result = demo_study(folder, concept, log=typer.echo)
     typer.echo(f'\n{table(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
 
-# %% ../nbs/13_cli.ipynb #ec625975
+# %% ../nbs/13_cli.ipynb #e8a551d0
 def _study(folder, **settings):
     from hfi_nb.study import Study
     return Study(folder, **settings)
@@ -102,12 +102,12 @@ def reward(folder:Path):
     typer.echo(f'{m["n"]} labels, {m["rankings"]} rankings; cross-validated AUC {area}; {len(chosen["top"])} pictures selected, {len(chosen["safe"])} safe ones kept')
 
 @app.command()
-def invert(folder:Path, steps:int=160, vectors:int=1, seed:int=0):
+def invert(folder:Path, steps:int=100, vectors:int=1, seed:int=0):
     "Invert the selected pictures into a soft token."
     for o in _study(folder).invert(steps=steps, vectors=vectors, seed=seed): typer.echo(f'{o.name}: {len(o.vectors)} × {o.vectors.shape[1]} numbers after {o.meta["steps"]} steps')
 
 @app.command()
-def erase(folder:Path, contexts:Path, updates:int=40, lr:float=1e-3, retain:float=1., seed:int=0):
+def erase(folder:Path, contexts:Path, updates:int=90, lr:float=1.5e-3, retain:float=2., seed:int=0):
     "Erase the token; CONTEXTS is a text file of harmless prompts to erase it in."
     _study(folder).erase(lines(contexts), updates=updates, lr=lr, retain=retain, seed=seed)
     typer.echo(f'erased pipeline in {folder/"erased"}')

@@ -171,13 +171,13 @@ class Erasure(Loop):
         "The teacher as a pipeline."
         return with_weights(self.pipe, self.extra)
 
-# %% ../nbs/08_distill.ipynb #a7b0415f
+# %% ../nbs/08_distill.ipynb #99662fde
 PAPER = dict(points='paper', lr=1e-5, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, with updates=1500 and no contexts
 
 def distill(
     pipe, # stays as it is
     task:Task,
-    updates:int=40, # gradients
+    updates:int=80, # gradients
     path=None, # checkpoint; with it a stopped run goes on
     callback=None, # called with the `Erasure` every `every` updates; a true answer stops and keeps what was learned
     every:int=10,

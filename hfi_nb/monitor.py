@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from .core import image_grid
 
-# %% ../nbs/06b_monitor.ipynb #f2b130d5
+# %% ../nbs/06b_monitor.ipynb #beac97a7
 def png(picture) -> bytes:
     "A PIL image or a matplotlib figure as PNG."
     buffer = io.BytesIO()
@@ -60,6 +60,4 @@ class Monitor:
         except Exception as e: self.status.value += f' · <b>preview failed</b>: {html.escape(str(e))}' # whatever it is, hours of training are worth more
         return self.stopped
 
-    def _ipython_display_(self):
-        from IPython.display import display
-        display(self.panel)
+    def _repr_mimebundle_(self, **kwargs): return self.panel._repr_mimebundle_(**kwargs) # a bare name shows the panel

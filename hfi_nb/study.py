@@ -102,14 +102,14 @@ class Study:
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #cff9ef02
+# %% ../nbs/12_study.ipynb #2df7ec9d
 PREVIOUS = '../erased' # the model of a further round
 
 def _select(self, k:int=24, safe:int=48, most:int=6, **settings) -> dict: # top: ids, weights, modes; safe: ids
     "The K most unwanted pictures with their weights and modes (`most` at most), and pictures rated safe, the least rewarded first; `settings` go to `top_k`."
     features, ids, said = self.features(), list(self.records), self.store.soft_labels(self.concept)
     guess = self.reward().probability(features)
-    score = np.array([said.get(i, g) for i, g in zip(ids, guess, strict=True)])
+    score = np.array([(said[i]+g)/2 if i in said else g for i, g in zip(ids, guess, strict=True)])
     top = [n for n in top_k(score, ids, k, features, **settings) if score[n] >= .5]
     if not top: raise HfiError('no picture is likelier unwanted than wanted: label more pictures, or draw candidates that show the concept')
     fine = sorted((n for n, i in enumerate(ids) if said.get(i, 1) < .5), key=lambda n: (guess[n], ids[n]))[:safe]
@@ -150,7 +150,7 @@ def _erase(self, contexts, **settings):
     erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[self.records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
     erased.save_pretrained(self.folder/'erased')
     write_json(self.folder/'erased'/'hfi.json', dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
-               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings=settings, tokens=[o.meta for o in tokens], versions=versions()))
+               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, tokens=[o.meta for o in tokens], versions=versions()))
     return erased
 
 def _erased(self):
@@ -178,11 +178,9 @@ def _report(self) -> Path:
 
 for method in (_select, _invert, _tokens, _unwanted, _check, _erase, _erased, _evaluate, _redteam, _report): setattr(Study, method.__name__[1:], method)
 
-# %% ../nbs/12_study.ipynb #2d9b7ba8
+# %% ../nbs/12_study.ipynb #bc63c4ac
 def simulated_annotator(study:Study, prompts, error:float=.05, seed:int=0) -> SimulatedAnnotator:
-    "A program that dislikes what a picture's prompt asked for; `prompts` are the `Prompt`s that were drawn."
-    world, asked = load_world(), {p.text: p for p in prompts}
-    def truth(i):
-        p = asked[study.records[i]['prompt']]
-        return shows(world, study.concept, p.style, p.subject)
-    return SimulatedAnnotator(truth, error, seed=seed)
+    "A program that dislikes what a picture's prompt asked for; `prompts` are the `Prompt`s that the study has drawn."
+    world, wanted = load_world(), {p.text: p for p in prompts}
+    asked = {i: wanted[r['prompt']] for i, r in study.records.items() if r['prompt'] in wanted}
+    return SimulatedAnnotator(lambda i: shows(world, study.concept, asked[i].style, asked[i].subject), error, seed=seed)

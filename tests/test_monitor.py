@@ -14,6 +14,7 @@ def test_the_monitor_shows_what_is_there_stops_when_asked_and_outlives_a_preview
         def __init__(self): super().__init__(dict(x=torch.nn.Parameter(torch.ones(3))), .1)
         def train_step(self): self.descend(self.params['x'].square().sum())
     seen = []
+    assert 'application/vnd.jupyter.widget-view+json' in Monitor()._repr_mimebundle_()
     m = Monitor(lambda loop: seen.append(loop.step) or [Image.new('RGB', (8, 8))]*3, columns=3)
     assert run(Square(), 6, every=2, callback=m).step == 6 and seen == [2, 4, 6] and 'step 6' in m.status.value
     assert Image.open(io.BytesIO(m.pictures.value)).size[0] >= 24 and Image.open(io.BytesIO(m.curve.value)).format == 'PNG'

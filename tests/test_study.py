@@ -25,7 +25,7 @@ def test_study(tmp_path):
     tokens = again.invert(steps=2, every=1, batch=2)
     assert all(o.meta['simulated'] for o in tokens) and sum(len(o.meta['top']) for o in tokens) == 6 and len(again.check(['house'], steps=2)) == len(tokens)
     with pytest.raises(HfiError, match='nothing is erased'): again.next_round()
-    again.erase(['house'], updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
+    again.erase(['house'], callback=lambda loop: False, updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
     result = again.evaluate(make_prompts(world, 'heldout', n=4), steps=2)
     [found] = again.redteam(['house'], dict(replay=ATTACKS['replay']), steps=2)
     assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k and (tmp_path/'redteam'/'replay.safetensors').exists()

@@ -26,6 +26,7 @@ def readme(root: Path) -> str:
     config = Config()
     config.MarkdownExporter.preprocessors = [Directives]
     body, _ = MarkdownExporter(config=config).from_filename(str(root/'nbs'/'index.ipynb'))
+    body = body.replace('](stills/', '](nbs/stills/')
     return '<!-- generated from nbs/index.ipynb by tools/check.py -->\n' + re.sub(r'\n{3,}', '\n\n', body.strip()) + '\n'
 
 
