@@ -131,7 +131,7 @@ class Page:
     def run_all(self, url):
         "Open a notebook (as a fresh kernel), run all, wait for the panel."
         self.b.get(url+'?reset')  # close what an earlier test left open
-        self.until(lambda: '| Idle' in self.text('#jp-main-statusbar'), what='an idle kernel')
+        self.until(lambda: self.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
         self.menu('Run', 'Run All Cells')
         self.ready()
     def ready(self):
