@@ -2,17 +2,17 @@
 
     python bench/quality.py [--model emoji] [--guidance 3] [--steps 20] [--subjects 160]
 
-Every subject in every style, '<subject> in the style of <style>', one seed each; Wilson intervals."""
+Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson intervals."""
 import argparse
 
 from hfi_nb.core import Rate
-from hfi_nb.emoji import load_judge, load_world, make_prompts
+from hfi_nb.emoji import Prompt, caption, load_judge, load_world
 from hfi_nb.models import draw, load_pipeline
 
 
 def main(model, guidance, steps, subjects):
     pipe, world, judge = load_pipeline(model), load_world(), load_judge()
-    prompts = make_prompts(world, subjects=world.subjects[:subjects])
+    prompts = [Prompt(caption(world.names[s], a), s, a) for a, s in world.pairs() if s in world.subjects[:subjects]]
     seen = judge(draw(pipe, [p.text for p in prompts], range(len(prompts)), steps=steps, guidance=guidance))
     rows = list(zip(prompts, seen, strict=True))
     print(f'guidance {guidance:g}, {steps} steps')

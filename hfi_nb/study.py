@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['PREVIOUS', 'Study', 'simulated_annotator']
 
-# %% ../nbs/12_study.ipynb #e9819368
+# %% ../nbs/12_study.ipynb #0449783e
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-
 from safetensors.torch import save_file
 
 from .annotators import SimulatedAnnotator, open_panel
@@ -26,7 +25,7 @@ from .redteam import ATTACKS, Goal, strike
 from .report import write_card, write_report
 from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip, modes, top_k, weights
 
-# %% ../nbs/12_study.ipynb #88595fa2
+# %% ../nbs/12_study.ipynb #fde0d096
 class Study:
     "One concept in one folder, from candidates to a safe pipeline."
     def __init__(self,
@@ -93,16 +92,16 @@ class Study:
         return RewardModel.load(self.folder/'reward.safetensors')
     def questions(self, most:int=1000) -> list: # ids
         "Pictures without a label, most informative first, out of the `most` nearest to the reward's line."
-        said, features, ids = self.store.soft_labels(self.concept), self.features(), list(self.records)
+        said, features, ids, reward = self.store.soft_labels(self.concept), self.features(), list(self.records), self.reward()
         open_ones = np.array([n for n, i in enumerate(ids) if i not in said], int)
-        near = open_ones[np.argsort(abs(self.reward().score(features[open_ones])-.5), kind='stable')[:most]] if len(open_ones) else open_ones
-        return [ids[near[n]] for n in acquisition_order(self.reward(), features[near], 16)] if len(near) else []
+        near = open_ones[np.argsort(abs(reward.score(features[open_ones])-.5), kind='stable')[:most]] if len(open_ones) else open_ones
+        return [ids[near[n]] for n in acquisition_order(reward, features[near], 16)] if len(near) else []
     def next_round(self) -> 'Study':
         "The study of what is left: the same concept on the erased model, in `next/`."
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #2df7ec9d
+# %% ../nbs/12_study.ipynb #3fc5163b
 PREVIOUS = '../erased' # the model of a further round
 
 def _select(self, k:int=24, safe:int=48, most:int=6, **settings) -> dict: # top: ids, weights, modes; safe: ids
@@ -146,8 +145,8 @@ def _check(self, contexts, unwanted=None, **settings) -> list: # of TokenChecks,
 
 def _erase(self, contexts, **settings):
     "The safe pipeline, saved to `erased/`; `contexts` are harmless prompts, `settings` go to `erase`."
-    safe, tokens = read_json(self.folder/'selection.json')['safe'], self.tokens()
-    erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[self.records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
+    safe, tokens, records = read_json(self.folder/'selection.json')['safe'], self.tokens(), self.records
+    erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
     erased.save_pretrained(self.folder/'erased')
     write_json(self.folder/'erased'/'hfi.json', dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
                simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, tokens=[o.meta for o in tokens], versions=versions()))

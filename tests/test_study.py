@@ -8,14 +8,16 @@ from hfi_nb.emoji import load_world, make_prompts, shows
 from hfi_nb.models import draw, load_pipeline, model_hash
 from hfi_nb.redteam import ATTACKS
 
+def labelled(study, n): # → study, prompts, annotator
+    prompts = make_prompts(load_world(), 'train', styles=['openmoji', 'ink'], n=n)
+    study.generate([p.text for p in prompts], steps=2)
+    person = simulated_annotator(study, prompts, error=0)
+    person.label(study.panel(person, per_page=n//2))
+    return study, prompts, person
+
 
 def test_study(tmp_path):
-    world = load_world()
-    prompts = make_prompts(world, 'train', styles=['openmoji', 'ink'], n=24)
-    study = Study(tmp_path, concept='openmoji')
-    study.generate([p.text for p in prompts], steps=3)
-    person = simulated_annotator(study, prompts, error=0)
-    person.label(study.panel(person, per_page=12))
+    study, _, person = labelled(Study(tmp_path, concept='openmoji'), 24)
     study.fit_reward()
     assert study.questions() == [] and not study.panel(person).page
     chosen = study.select(k=6, safe=4)
@@ -26,7 +28,7 @@ def test_study(tmp_path):
     assert all(o.meta['simulated'] for o in tokens) and sum(len(o.meta['top']) for o in tokens) == 6 and len(again.check(['house'], steps=2)) == len(tokens)
     with pytest.raises(HfiError, match='nothing is erased'): again.next_round()
     again.erase(['house'], callback=lambda loop: False, updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
-    result = again.evaluate(make_prompts(world, 'heldout', n=4), steps=2)
+    result = again.evaluate(make_prompts(load_world(), 'heldout', n=4), steps=2)
     [found] = again.redteam(['house'], dict(replay=ATTACKS['replay']), steps=2)
     assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k and (tmp_path/'redteam'/'replay.safetensors').exists()
     assert again.report().exists() and 'simulated' in (tmp_path/'erased'/'README.md').read_text()
@@ -35,12 +37,7 @@ def test_study(tmp_path):
 
 
 def test_rounds(tmp_path):
-    world = load_world()
-    prompts = make_prompts(world, 'train', styles=['openmoji', 'ink'], n=16)
-    study = Study(tmp_path, concept='openmoji')
-    study.generate([p.text for p in prompts], steps=2)
-    person = simulated_annotator(study, prompts, error=0)
-    person.label(study.panel(person, per_page=16))
+    study, _, person = labelled(Study(tmp_path, concept='openmoji'), 16)
     study.fit_reward()
     study.generate(['house', 'cat face'], [7, 8], steps=2)
     assert len(asked := study.questions()) == 2 and set(asked) == set(study.panel(person).page[:2])
@@ -49,9 +46,7 @@ def test_rounds(tmp_path):
     study.erase(['house'], updates=1, every=2, refresh=2, paths=2, steps=2, batch=2)
     second = study.next_round()
     assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe) and Study(tmp_path/'next').concept == 'openmoji'
-    second.generate([p.text for p in prompts], steps=2)
-    person = simulated_annotator(second, prompts, error=0)
-    person.label(second.panel(person, per_page=16))
+    labelled(second, 16)
     assert second.fit_reward().meta['n'] == 32 and second.simulated and [o.folder for o in second.rounds] == [tmp_path, tmp_path/'next']
     assert len(second.select(k=4)['top']) == 4 and set(second.select(k=4)['top']) <= set(second.records)
 
