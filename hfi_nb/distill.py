@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'POINTS', 'PAPER', 'trained_weights', 'with_weights', 'Task', 'make_task', 'paper_points', 'fill_bank',
-           'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal', 'Erasure', 'distill']
+           'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal', 'Settings', 'Erasure',
+           'distill']
 
-# %% ../nbs/08_distill.ipynb #b338d72c
+# %% ../nbs/08_distill.ipynb #d995482e
 import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import cos, pi
 
 import torch
 from diffusers import DiffusionPipeline
@@ -67,33 +69,33 @@ def make_task(
     anchors = [put(o, phrases[i % len(phrases)]) for i, o in enumerate(safe)]
     return Task(c_s, c_0, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
 
-# %% ../nbs/08_distill.ipynb #a0d081f3
+# %% ../nbs/08_distill.ipynb #3780c26f
 def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     "One point as the paper draws it: t from Beta(3,3), the teacher's guided DDIM steps from pure noise down to t, none if t is the first."
-    g, task, settings = loop.generator, loop.task, loop.settings
+    g, task, o = loop.generator, loop.task, loop.settings
     row = torch.randint(len(task.c_s), (1,), generator=g)
     z = torch.randn((1, *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
     a, b = (-torch.rand(3, 2, generator=g).log()).sum(0) # two Gamma(3): their share is Beta(3,3)
     stop = 1-float(a/(a+b)) # share of the way that is walked: t = T(1 − stop)
-    path = rollout(loop.pipe, task.c_s[row], z, settings['steps'], settings['guidance'], weights=loop.extra)
-    for _ in range(min(int(stop*settings['steps']), settings['steps']-1)+1): t, z = next(path)
+    path = rollout(loop.pipe, task.c_s[row], z, o.steps, o.guidance, weights=loop.extra)
+    for _ in range(min(int(stop*o.steps), o.steps-1)+1): t, z = next(path)
     return z, t[None], row
 
-# %% ../nbs/08_distill.ipynb #1192db17
+# %% ../nbs/08_distill.ipynb #8932abe3
 def fill_bank(loop): # → z (n,ch,h,w), t (n,), row (n,)
     "All points of a batch of the teacher's trajectories."
-    g, task, settings = loop.generator, loop.task, loop.settings
-    row = torch.randint(len(task.c_s), (settings['paths'],), generator=g)
+    g, task, o = loop.generator, loop.task, loop.settings
+    row = torch.randint(len(task.c_s), (o.paths,), generator=g)
     z = torch.randn((len(row), *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
-    path = list(rollout(loop.pipe, task.c_s[row], z, settings['steps'], settings['guidance'], weights=loop.extra))[:-1]
+    path = list(rollout(loop.pipe, task.c_s[row], z, o.steps, o.guidance, weights=loop.extra))[:-1]
     return torch.cat([z for _, z in path]), torch.stack([t for t, _ in path]).repeat_interleave(len(row)), row.repeat(len(path))
 
 def bank_points(loop): # → z (b,ch,h,w), t (b,), row (b,)
     "A batch from the bank, times weighted by the density of Beta(3,3); the bank is filled anew every `refresh` steps."
-    if loop.step % loop.settings['refresh'] == 0 or loop.bank is None: loop.bank = fill_bank(loop)
+    if loop.step % loop.settings.refresh == 0 or loop.bank is None: loop.bank = fill_bank(loop)
     z, t, row = loop.bank
     share = (t.cpu()+.5)/loop.pipe.scheduler.config.num_train_timesteps
-    i = torch.multinomial((share*(1-share))**2, loop.settings['batch'], replacement=True, generator=loop.generator)
+    i = torch.multinomial((share*(1-share))**2, loop.settings.batch, replacement=True, generator=loop.generator)
     return z[i.to(z.device)], t[i.to(t.device)], row[i]
 
 # %% ../nbs/08_distill.ipynb #20fef2cb
@@ -105,7 +107,7 @@ def esd_target(base_s, base_0, eta:float=1.) -> torch.Tensor:
     "Erased Stable Diffusion (2303.07345, eq. 7): away from the concept by η, as the base model sees it; η = 0 aims at the answer without it."
     return base_0-eta*(base_s-base_0)
 
-# %% ../nbs/08_distill.ipynb #fc5d396c
+# %% ../nbs/08_distill.ipynb #94773919
 def sdd_removal(loop) -> torch.Tensor:
     "Safe self-Distillation (2307.05977, eq. 6): the answer with the concept goes to the student's own answer without it."
     z, t, row = loop.points(loop)
@@ -116,7 +118,7 @@ def esd_removal(loop) -> torch.Tensor:
     "Erased Stable Diffusion (2303.07345): the answer with the concept goes to a negatively guided answer of the base model."
     z, t, row = loop.points(loop)
     with torch.no_grad(): base_s, base_0 = (loop.predict(z, t, c[row], student=False) for c in (loop.task.c_s, loop.task.c_0))
-    return pull(loop.predict(z, t, loop.task.c_s[row]), esd_target(base_s, base_0, loop.settings['eta']))
+    return pull(loop.predict(z, t, loop.task.c_s[row]), esd_target(base_s, base_0, loop.settings.eta))
 
 def ca_removal(loop) -> torch.Tensor:
     "Concept Ablation, noise-based (2303.13516, eq. 5): asked with the concept, the student denoises pictures that people rated safe."
@@ -126,20 +128,42 @@ def ca_removal(loop) -> torch.Tensor:
 METHODS = {'sdd': (sdd_removal, 'attn2'), 'esd-x': (esd_removal, 'attn2'), 'esd-u': (esd_removal, 'rest'), 'ca': (ca_removal, 'attn2')}
 POINTS = dict(paper=paper_points, bank=bank_points)
 
-# %% ../nbs/08_distill.ipynb #205692e6
+# %% ../nbs/08_distill.ipynb #98ba6d03
+@dataclass
+class Settings:
+    "How a concept is trained out; the defaults are ours, found on the mini world."
+    method:str='sdd' # one of `METHODS`
+    updates:int=90 # gradients
+    lr:float=2e-3 # learning rate of the first one
+    decay:bool=True # the rate falls to zero along half a cosine; or it stays
+    batch:int=16 # points per gradient
+    retain:float=3. # λ
+    eta:float=.5 # η, for ESD
+    ema:float=.9 # m
+    points:str='bank' # one of `POINTS`
+    guidance:float=3. # s_g
+    steps:int=12 # of a trajectory
+    paths:int=16 # trajectories in the bank
+    refresh:int=10 # updates until the bank is filled anew
+    seed:int=0
+    checkpointing:bool=False # less memory, a third more time
+
+    def __post_init__(self):
+        if self.method not in METHODS: raise HfiError(f'unknown method {self.method!r}: use one of {", ".join(METHODS)}')
+        if self.points not in POINTS: raise HfiError(f'unknown kind of points {self.points!r}: use one of {", ".join(POINTS)}')
+
+# %% ../nbs/08_distill.ipynb #0ef890f7
 class Erasure(Loop):
     "Student and teacher: only the weights that learn exist twice."
-    def __init__(self, pipe, task:Task, method='sdd', points='bank', lr=1e-3, batch=16, ema=.9, retain=1., eta=1., guidance=3., steps=12, paths=16, refresh=10, seed=0, checkpointing=False):
-        if method not in METHODS: raise HfiError(f'unknown method {method!r}: use one of {", ".join(METHODS)}')
-        if points not in POINTS: raise HfiError(f'unknown kind of points {points!r}: use one of {", ".join(POINTS)}')
-        if method == 'ca' and not len(task.z_safe): raise HfiError('concept ablation learns from pictures rated safe: give safe= and safe_images=')
-        self.removal, part = METHODS[method]
-        super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(pipe.unet, part).items()}, lr, seed)
-        self.pipe, self.task, self.points, self.ema, self.retain, self.bank = pipe, task, POINTS[points], ema, retain if len(task.z_safe) else 0., None
+    def __init__(self, pipe, task:Task, **settings): # of `Settings`
+        self.pipe, self.task, self.settings, self.bank = pipe, task, Settings(**settings), None
+        o = self.settings
+        if o.method == 'ca' and not len(task.z_safe): raise HfiError('concept ablation learns from pictures rated safe: give safe= and safe_images=')
+        (self.removal, part), self.points = METHODS[o.method], POINTS[o.points]
+        super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(pipe.unet, part).items()}, o.lr, o.seed)
         self.extra = {k: v.detach().clone() for k, v in self.params.items()} # the teacher
         self.student = with_weights(pipe, self.params)
-        if checkpointing: self.student.unet.enable_gradient_checkpointing() # less memory, a third more time
-        self.settings = dict(batch=batch, eta=eta, guidance=guidance, steps=steps, paths=paths, refresh=refresh)
+        if o.checkpointing: self.student.unet.enable_gradient_checkpointing()
 
     def predict(self, z, t, c, student=True):
         "Noise by the student or by the base model; the student's float32 weights compute in the base model's precision."
@@ -148,7 +172,7 @@ class Erasure(Loop):
 
     def safe_points(self): # → z (b,ch,h,w), t (b,), eps like z, picture (b,)
         "Noised safe pictures."
-        n, task, g = self.settings['batch'], self.task, self.generator
+        n, task, g = self.settings.batch, self.task, self.generator
         i = torch.randint(len(task.z_safe), (n,), generator=g)
         t = torch.randint(self.pipe.scheduler.config.num_train_timesteps, (n,), generator=g).to(task.z_safe.device)
         eps = torch.randn((n, *task.z_safe.shape[1:]), generator=g).to(task.z_safe)
@@ -161,29 +185,35 @@ class Erasure(Loop):
         with torch.no_grad(): base = self.predict(z, t, c, student=False)
         return pull(self.predict(z, t, c), base)
 
+    def loss(self) -> torch.Tensor:
+        "Removal and, where there are safe pictures, λ times preservation."
+        weight = self.settings.retain if len(self.task.z_safe) else 0
+        return self.removal(self) + (weight*self.preservation() if weight else 0)
+
     def train_step(self):
         "One gradient for the student, one small move of the teacher."
-        self.descend(self.removal(self) + (self.retain*self.preservation() if self.retain else 0.), clip=1.)
+        if self.settings.decay: self.opt.param_groups[0]['lr'] = self.lr*(1+cos(pi*self.step/self.settings.updates))/2
+        self.descend(self.loss(), clip=1.)
         with torch.no_grad():
-            for k, w in self.extra.items(): w.lerp_(self.params[k], 1-self.ema)
+            for k, w in self.extra.items(): w.lerp_(self.params[k], 1-self.settings.ema)
 
     def pipeline(self) -> DiffusionPipeline:
         "The teacher as a pipeline."
         return with_weights(self.pipe, self.extra)
 
-# %% ../nbs/08_distill.ipynb #99662fde
-PAPER = dict(points='paper', lr=1e-5, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, with updates=1500 and no contexts
+# %% ../nbs/08_distill.ipynb #ecd5fb03
+PAPER = dict(points='paper', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, without contexts
 
 def distill(
     pipe, # stays as it is
     task:Task,
-    updates:int=80, # gradients
     path=None, # checkpoint; with it a stopped run goes on
     callback=None, # called with the `Erasure` every `every` updates; a true answer stops and keeps what was learned
     every:int=10,
-    **settings, # of `Erasure`: method, points, lr, batch, ema, retain, eta, guidance, steps, paths, refresh, seed
+    **settings, # of `Settings`
 ) -> DiffusionPipeline: # shares all but the trained weights with `pipe`
     "Train a concept out of the cross-attention (HFI, 2407.21032), in context and with a retain term."
     loop = Erasure(pipe, task, **settings)
-    if every % loop.settings['refresh']: raise HfiError(f'every={every} is no multiple of refresh={loop.settings["refresh"]}: a resumed run could not go on to the bit')
-    return run(loop, updates, every, path, fingerprint(model_hash(pipe), settings, *vars(task).values()), callback, desc='erasing').pipeline()
+    o = loop.settings
+    if every % o.refresh: raise HfiError(f'every={every} is no multiple of refresh={o.refresh}: a resumed run could not go on to the bit')
+    return run(loop, o.updates, every, path, fingerprint(model_hash(pipe), asdict(o), *vars(task).values()), callback, desc='erasing').pipeline()

@@ -101,17 +101,17 @@ class Study:
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #3fc5163b
+# %% ../nbs/12_study.ipynb #09f39858
 PREVIOUS = '../erased' # the model of a further round
 
-def _select(self, k:int=24, safe:int=48, most:int=6, **settings) -> dict: # top: ids, weights, modes; safe: ids
-    "The K most unwanted pictures with their weights and modes (`most` at most), and pictures rated safe, the least rewarded first; `settings` go to `top_k`."
+def _select(self, k:int=24, safe:int=200, most:int=6, **settings) -> dict: # top: ids, weights, modes; safe: ids
+    "The K most unwanted pictures with their weights and modes (`most` at most), and those that people and the reward call safe, the least rewarded first; `settings` go to `top_k`."
     features, ids, said = self.features(), list(self.records), self.store.soft_labels(self.concept)
     guess = self.reward().probability(features)
     score = np.array([(said[i]+g)/2 if i in said else g for i, g in zip(ids, guess, strict=True)])
     top = [n for n in top_k(score, ids, k, features, **settings) if score[n] >= .5]
     if not top: raise HfiError('no picture is likelier unwanted than wanted: label more pictures, or draw candidates that show the concept')
-    fine = sorted((n for n, i in enumerate(ids) if said.get(i, 1) < .5), key=lambda n: (guess[n], ids[n]))[:safe]
+    fine = sorted((n for n, i in enumerate(ids) if max(said.get(i, 1), guess[n]) < .5), key=lambda n: (guess[n], ids[n]))[:safe]
     chosen = dict(top=[ids[n] for n in top], weights=weights(score[top]).tolist(), modes=modes(features[top], most)[0].tolist(), safe=[ids[n] for n in fine])
     write_json(self.folder/'selection.json', chosen)
     return chosen

@@ -52,18 +52,18 @@ def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_
     task, few = make_task(pipe, [a_token(pipe)], contexts=['house'], **safe), dict(paths=2, steps=2, batch=2, retain=0.)
     grads = []
     for method, eta in (('sdd', 1.), ('esd-x', 0.), ('esd-x', 1.)):
-        loop = Erasure(pipe, task, method, eta=eta, **few)
+        loop = Erasure(pipe, task, method=method, eta=eta, **few)
         loop.descend(loop.removal(loop))
         grads.append(torch.cat([p.grad.flatten() for p in loop.params.values()]))
     assert torch.allclose(grads[0], grads[1], atol=1e-7) and not torch.allclose(grads[0], grads[2], atol=1e-7)
-    loop = Erasure(pipe, task, 'ca', **few)
+    loop = Erasure(pipe, task, method='ca', **few)
     z, t, eps, i = loop.safe_points()
     loop.safe_points = lambda: (z, t, eps, i)
     with torch.no_grad(): assert torch.allclose(loop.removal(loop), (pipe.unet(z, t, task.c_anchor[i]).sample-eps).square().mean(), atol=1e-5)
-    assert set(Erasure(pipe, task, 'esd-u', **few).params) == set(trained_weights(pipe.unet, 'rest'))
+    assert set(Erasure(pipe, task, method='esd-u', **few).params) == set(trained_weights(pipe.unet, 'rest'))
     assert torch.equal(task.c_anchor, embed(pipe, ['house in the style of openmoji', 'cat face in the style of openmoji']))
-    with pytest.raises(HfiError, match='pictures rated safe'): Erasure(pipe, make_task(pipe, ['ink']), 'ca')
-    with pytest.raises(HfiError, match='unknown method .magic.'): Erasure(pipe, task, 'magic')
+    with pytest.raises(HfiError, match='pictures rated safe'): Erasure(pipe, make_task(pipe, ['ink']), method='ca')
+    with pytest.raises(HfiError, match='unknown method .magic.'): Erasure(pipe, task, method='magic')
 
 
 def test_a_step_asks_for_c_s_aims_at_c_0_walks_with_the_teacher_and_moves_nothing_but_the_cross_attention():
@@ -135,7 +135,7 @@ def test_a_half_precision_model_learns_in_float32_and_ships_in_its_own_precision
     loop.train_step()
     assert {p.dtype for p in loop.params.values()} == {torch.float32} and {p.dtype for p in loop.pipeline().unet.parameters()} == {torch.bfloat16}
     moved = sum((p.detach()-half.unet.get_parameter(k).float()).abs().sum() for k, p in loop.params.items())
-    assert 0 < moved < 1e-3*1.1*sum(p.numel() for p in loop.params.values()) # AdamW's first step is lr at most, in every number
+    assert 0 < moved < loop.lr*1.1*sum(p.numel() for p in loop.params.values()) # AdamW's first step is lr at most, in every number
 
 
 def test_with_v_prediction_the_target_is_noise_all_the_same():
