@@ -65,7 +65,7 @@ def inversion_loss(pipe, z, weights, c, t, eps) -> torch.Tensor:
     pred = predict_noise(pipe, add_noise(pipe, z, eps, t), t, c)
     return (weights*(pred.float()-eps).square().mean((1, 2, 3))).mean()
 
-# %% ../nbs/07_inversion.ipynb #7db31a54
+# %% ../nbs/07_inversion.ipynb #12901964
 STYLE = ('in the style of {}', '{} style', 'a picture in the style of {}')
 THING = ('{}', 'a {}', 'a picture of a {}')
 
@@ -116,18 +116,20 @@ class Inversion(Loop):
         self.extra['validation'] = torch.cat([seen, torch.tensor([[self.step, value]])])
 
     def stale(self) -> int:
-        "Validations since the best one."
-        return len(self.extra['validation'])-1-int(self.extra['validation'][:, 1].argmin())
+        "Validations since one was better, by a five-hundredth at least, than all before it."
+        values = self.extra['validation'][:, 1]
+        better = (values[1:] < .998*values.cummin(0).values[:-1]).nonzero()
+        return len(values)-1-(int(better[-1])+1 if len(better) else 0)
 
-# %% ../nbs/07_inversion.ipynb #76928029
+# %% ../nbs/07_inversion.ipynb #56c20040
 def invert(
     pipe,
     images, # PIL, the top K
     weights=None, # (n,) of mean 1, see `reward.weights`
     name:str='<unwanted>',
-    steps:int=100, # at most; ours
+    steps:int=300, # at most; ours
     every:int=20, # steps between validations, checkpoints and callbacks
-    patience:int=4, # validations without a better one after which it stops; ours
+    patience:int=2, # validations without a better one after which it stops; ours
     path=None, # checkpoint; with it a stopped run goes on
     callback=None, # called with the `Inversion`; a true answer stops
     meta=None, # facts to keep with the token: concept, whether feedback was simulated, picture ids

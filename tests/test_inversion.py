@@ -8,6 +8,14 @@ from hfi_nb.emoji import load_world
 from hfi_nb.models import draw, embed, load_pipeline
 
 
+def test_a_validation_counts_as_better_from_a_five_hundredth_on_however_small_the_steps_are_that_add_up_to_it():
+    loop = Inversion(load_pipeline(), [load_world().image('ink', 'house')])
+    def stale(values):
+        loop.extra['validation'] = torch.tensor([[20.*i, v] for i, v in enumerate(values)])
+        return loop.stale()
+    assert [stale(v) for v in ([1.], [1., .9], [1., .999, .998], [1., .9, .8995, .8991], [1., 1.1, 1.2])] == [0, 0, 2, 2, 2]
+
+
 def test_invert(tmp_path):
     pipe, world = load_pipeline(), load_world()
     images = [world.image('ink', s) for s in world.subjects[:12]]
