@@ -116,6 +116,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'hfi_nb.distill.Task': ('distill.html#task', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.bank_points': ('distill.html#bank_points', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.ca_removal': ('distill.html#ca_removal', 'hfi_nb/distill.py'),
+                                'hfi_nb.distill.conflicts': ('distill.html#conflicts', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.distill': ('distill.html#distill', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.esd_removal': ('distill.html#esd_removal', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.esd_target': ('distill.html#esd_target', 'hfi_nb/distill.py'),

@@ -23,10 +23,11 @@ def readers(unet) -> dict: # name → weight, float64
     "The matrices through which cross-attention reads a prompt."
     return {k: w.double() for k, w in trained_weights(unet).items() if k.endswith(('attn2.to_k.weight', 'attn2.to_v.weight'))}
 
-# %% ../nbs/08a_closed_form.ipynb #729e84a5
+# %% ../nbs/08a_closed_form.ipynb #ced9fb8a
 def rows(pipe, task:Task) -> list: # C, G (n, d) and P (m, d), float64
-    "What cross-attention reads of a task, one row a position."
-    return [parts(pipe, c)[0].flatten(0, 1).double() for c in (task.c_s, task.c_0, task.c_safe)]
+    "What cross-attention reads of a task, one row a position; a row's weight is that of its squared error."
+    w = task.weight.sqrt()[:, None, None].to(task.c_s)
+    return [parts(pipe, c)[0].flatten(0, 1).double() for c in (w*task.c_s, w*task.c_0, task.c_safe)]
 
 def edited(old:dict, C, G, P, lam:float, more=()) -> dict: # name → new matrix
     "The matrices of `readers` edited for a task's rows; each of `more` (n, d) goes where the concept's C goes."

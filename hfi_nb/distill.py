@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['METHODS', 'POINTS', 'PAPER', 'trained_weights', 'with_weights', 'Task', 'make_task', 'paper_points', 'fill_bank',
            'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal', 'Settings', 'Erasure',
-           'distill']
+           'distill', 'conflicts']
 
-# %% ../nbs/08_distill.ipynb #d995482e
+# %% ../nbs/08_distill.ipynb #9fcc8a51
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import cos, pi
 
 import torch
@@ -40,12 +40,14 @@ def with_weights(pipe, weights:dict) -> DiffusionPipeline: # of the class of `pi
     made.set_progress_bar_config(disable=True)
     return made
 
-# %% ../nbs/08_distill.ipynb #253324bb
+# %% ../nbs/08_distill.ipynb #a834d723
 @dataclass
 class Task:
     "Prompts with the concept, the same without it, and what must stay; all as embeddings and latents."
     c_s:torch.Tensor # (m, l, d)
     c_0:torch.Tensor # (m, l, d), row by row the same prompt without the concept
+    concept:torch.Tensor # (m,) number of the token in each row
+    weight:torch.Tensor # (m,) how often each row is learned from, relative to the others
     c_safe:torch.Tensor # (k, l, d) prompts of safe pictures
     c_anchor:torch.Tensor # (k, l, d) the same prompts with the concept
     z_safe:torch.Tensor # (k, ch, h, w) latents of the safe pictures
@@ -57,23 +59,27 @@ def make_task(
     contexts=(), # harmless prompts; the phrase stands at their `{}` or else behind them; none: the paper's setting
     safe=(), # prompts of pictures that were rated safe
     safe_images=(), # the pictures, PIL
+    weights=None, # one per token: how often it is learned from; None: all alike
 ) -> Task:
     "Embed what is to be erased and what is to be kept."
     if not len(tokens): raise HfiError('nothing to erase: give at least one soft token or word')
     if len(safe) != len(safe_images): raise HfiError(f'{len(safe)} prompts for {len(safe_images)} safe pictures: give one each')
+    if weights is not None and (len(weights) != len(tokens) or not min(weights) > 0): raise HfiError(f'weights={list(weights)}: give one positive number for each of {len(tokens)} tokens')
     phrases = [phrase.format(getattr(o, 'name', o)) for o in tokens]
     soft = [o for o in tokens if not isinstance(o, str)]
     c_s = embed(pipe, [put(o, p) for p in phrases for o in ('', *contexts)], soft)
     c_0 = embed(pipe, [put(o, '') or None for o in ('', *contexts)]).repeat(len(phrases), 1, 1)
-    if not len(safe): return Task(c_s, c_0, c_0[:0], c_0[:0], torch.zeros((0, *latent_shape(pipe)), device=pipe.device))
+    concept = torch.arange(len(tokens)).repeat_interleave(1+len(contexts))
+    weight = torch.tensor(weights or [1.]*len(tokens), dtype=torch.float32)[concept]
+    if not len(safe): return Task(c_s, c_0, concept, weight, c_0[:0], c_0[:0], torch.zeros((0, *latent_shape(pipe)), device=pipe.device))
     anchors = [put(o, phrases[i % len(phrases)]) for i, o in enumerate(safe)]
-    return Task(c_s, c_0, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
+    return Task(c_s, c_0, concept, weight, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
 
-# %% ../nbs/08_distill.ipynb #3780c26f
+# %% ../nbs/08_distill.ipynb #f628584f
 def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     "One point as the paper draws it: t from Beta(3,3), the teacher's guided DDIM steps from pure noise down to t, none if t is the first."
     g, task, o = loop.generator, loop.task, loop.settings
-    row = torch.randint(len(task.c_s), (1,), generator=g)
+    row = torch.multinomial(task.weight, 1, generator=g)
     z = torch.randn((1, *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
     a, b = (-torch.rand(3, 2, generator=g).log()).sum(0) # two Gamma(3): their share is Beta(3,3)
     stop = 1-float(a/(a+b)) # share of the way that is walked: t = T(1 − stop)
@@ -81,11 +87,11 @@ def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     for _ in range(min(int(stop*o.steps), o.steps-1)+1): t, z = next(path)
     return z, t[None], row
 
-# %% ../nbs/08_distill.ipynb #8932abe3
+# %% ../nbs/08_distill.ipynb #c901667c
 def fill_bank(loop): # → z (n,ch,h,w), t (n,), row (n,)
     "All points of a batch of the teacher's trajectories."
     g, task, o = loop.generator, loop.task, loop.settings
-    row = torch.randint(len(task.c_s), (o.paths,), generator=g)
+    row = torch.multinomial(task.weight, o.paths, replacement=True, generator=g)
     z = torch.randn((len(row), *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
     path = list(rollout(loop.pipe, task.c_s[row], z, o.steps, o.guidance, weights=loop.extra))[:-1]
     return torch.cat([z for _, z in path]), torch.stack([t for t, _ in path]).repeat_interleave(len(row)), row.repeat(len(path))
@@ -217,3 +223,12 @@ def distill(
     o = loop.settings
     if every % o.refresh: raise HfiError(f'every={every} is no multiple of refresh={o.refresh}: a resumed run could not go on to the bit')
     return run(loop, o.updates, every, path, fingerprint(model_hash(pipe), asdict(o), *vars(task).values()), callback, desc='erasing').pipeline()
+
+# %% ../nbs/08_distill.ipynb #b5c3ed52
+def conflicts(pipe, task:Task, **settings) -> torch.Tensor: # (k, k), one row a token
+    "Cosines between the gradients that a task's tokens start with."
+    def gradient(k):
+        loop = Erasure(pipe, replace(task, weight=task.weight*(task.concept == k)), **settings)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loop.removal(loop), list(loop.params.values()))])
+    g = torch.nn.functional.normalize(torch.stack([gradient(k) for k in task.concept.unique()]))
+    return g@g.T

@@ -39,6 +39,18 @@ def test_each_concept_has_rows_of_its_own_none_is_joined_or_cut():
     with pytest.raises(HfiError, match='too long'): make_task(pipe, ['ink'], contexts=['cat '*40])
 
 
+def test_a_concept_is_drawn_as_often_as_its_weight_says_and_is_at_one_with_itself():
+    pipe = load_pipeline()
+    task = make_task(pipe, ['openmoji', 'ink'], contexts=['house'], weights=[3, 1])
+    assert task.concept.tolist() == [0, 0, 1, 1] and task.weight.tolist() == [3, 3, 1, 1]
+    loop = Erasure(pipe, task, paths=400, steps=1, batch=400)
+    row = loop.points(loop)[2]
+    assert .65 < (row < 2).float().mean() < .85
+    near = conflicts(pipe, make_task(pipe, ['openmoji', 'openmoji', 'ink']), paths=4, steps=2, batch=4)
+    assert torch.allclose(near.diagonal(), torch.ones(3), atol=1e-5) and torch.allclose(near, near.T) and near[0, 1] > near[0, 2]
+    with pytest.raises(HfiError, match='one positive number for each of 1'): make_task(pipe, ['ink'], weights=[1, 2])
+
+
 def test_the_loss_is_the_formula_and_its_gradient_reaches_the_student_s_answer_to_c_s_alone():
     e_s, e_0 = torch.randn(2, 4, requires_grad=True), torch.randn(2, 4, requires_grad=True)
     pull(e_s, e_0).backward()
