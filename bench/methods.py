@@ -1,6 +1,6 @@
 """Every method on every concept, from the soft token and from the word: what is gone, what is kept, how long it took.
 
-    python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--n 40] [--out runs/methods.jsonl]
+    python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--n 40] [--out bench/results/methods.jsonl]
 
 The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); held-out prompts where the concept has held-out
 subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. A set of subjects has no word."""
@@ -9,7 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from hfi_nb.core import Rate, append_jsonl, read_jsonl
+from hfi_nb.core import Rate, append_jsonl, make_folder, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
 from hfi_nb.erase import erase
 from hfi_nb.evaluate import held_out
@@ -32,7 +32,7 @@ def goal(pipe, world, concept):
     mode = modes(image_features(images, load_clip()))[0] if word is None else [0]*len(images)
     init = 'style' if word else 'picture'
     tokens = [invert(pipe, [im for im, m in zip(images, mode, strict=True) if m == k], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k in sorted(set(mode))]
-    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:48]
+    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, word, what
 
@@ -57,7 +57,8 @@ def run(pipe, method, tokens, what, concept, prompts, world, judge):
 
 def main(concepts, methods, n, out):
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
-    done = {(r['concept'], r['method'], r['by']) for r in read_jsonl(out)} if Path(out).exists() else set()
+    make_folder(out.parent)
+    done = {(r['concept'], r['method'], r['by']) for r in read_jsonl(out)} if out.exists() else set()
     for concept in concepts or [*world.styles, *world.concepts]:
         split = 'heldout' if concept in world.styles else None
         prompts, (tokens, word, what) = held_out(concept, n, split=split), goal(pipe, world, concept)
@@ -74,5 +75,5 @@ if __name__ == '__main__':
     parser.add_argument('--concepts', nargs='*')
     parser.add_argument('--methods', nargs='*', default=[*TRAINED, *GUARDS])
     parser.add_argument('--n', type=int, default=40)
-    parser.add_argument('--out', type=Path, default=Path('runs/methods.jsonl'))
+    parser.add_argument('--out', type=Path, default=Path('bench/results/methods.jsonl'))
     main(**vars(parser.parse_args()))

@@ -134,17 +134,17 @@ def ca_removal(loop) -> torch.Tensor:
 METHODS = {'sdd': (sdd_removal, 'attn2'), 'esd-x': (esd_removal, 'attn2'), 'esd-u': (esd_removal, 'rest'), 'ca': (ca_removal, 'attn2')}
 POINTS = dict(paper=paper_points, bank=bank_points)
 
-# %% ../nbs/08_distill.ipynb #98ba6d03
+# %% ../nbs/08_distill.ipynb #1ee48718
 @dataclass
 class Settings:
     "How a concept is trained out; the defaults are ours, found on the mini world."
-    method:str='sdd' # one of `METHODS`
+    method:str='esd-x' # one of `METHODS`; the paper's is 'sdd'
     updates:int=90 # gradients
     lr:float=2e-3 # learning rate of the first one
     decay:bool=True # the rate falls to zero along half a cosine; or it stays
     batch:int=16 # points per gradient
     retain:float=3. # λ
-    eta:float=.5 # η, for ESD
+    eta:float=.5 # η of ESD; its paper's is 1
     ema:float=.9 # m
     points:str='bank' # one of `POINTS`
     guidance:float=3. # s_g
@@ -207,8 +207,8 @@ class Erasure(Loop):
         "The teacher as a pipeline."
         return with_weights(self.pipe, self.extra)
 
-# %% ../nbs/08_distill.ipynb #ecd5fb03
-PAPER = dict(points='paper', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, without contexts
+# %% ../nbs/08_distill.ipynb #837239df
+PAPER = dict(method='sdd', points='paper', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, without contexts
 
 def distill(
     pipe, # stays as it is

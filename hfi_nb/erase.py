@@ -13,13 +13,13 @@ from .core import HfiError
 from .distill import METHODS as TRAINED
 from .distill import distill, make_task
 
-# %% ../nbs/08b_erase.ipynb #112fe7be
+# %% ../nbs/08b_erase.ipynb #09e093f8
 CLOSED = dict(uce=uce, rece=rece)
 
 def erase(
     pipe, # stays as it is
     tokens, # soft tokens, or words the model knows as plain strings
-    method:str='sdd', # see the table above
+    method:str='esd-x', # see the table above
     phrase:str='in the style of {}', # how a token is written in a prompt
     contexts=(), # harmless prompts to erase it in; the phrase stands at their `{}` or behind them
     safe=(), # prompts of pictures that people rated safe
