@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['edit', 'readers', 'rows', 'edited', 'uce', 'returning', 'rece']
 
-# %% ../nbs/08a_closed_form.ipynb #7c41c26a
+# %% ../nbs/08a_closed_form.ipynb #65a8fbad
 import torch
 
 from .core import HfiError
 from .distill import Task, trained_weights, with_weights
-from .models import parts
+from .models import check_fused, parts
 
 # %% ../nbs/08a_closed_form.ipynb #a1c5a01c
 def edit(W0, C, G, P, lam:float) -> torch.Tensor: # like W0
@@ -23,9 +23,10 @@ def readers(unet) -> dict: # name → weight, float64
     "The matrices through which cross-attention reads a prompt."
     return {k: w.double() for k, w in trained_weights(unet).items() if k.endswith(('attn2.to_k.weight', 'attn2.to_v.weight'))}
 
-# %% ../nbs/08a_closed_form.ipynb #729e84a5
+# %% ../nbs/08a_closed_form.ipynb #1c05fd08
 def rows(pipe, task:Task) -> list: # C, G (n, d) and P (m, d), float64
     "What cross-attention reads of a task, one row a position."
+    check_fused(pipe)
     return [parts(pipe, c)[0].flatten(0, 1).double() for c in (task.c_s, task.c_0, task.c_safe)]
 
 def edited(old:dict, C, G, P, lam:float, more=()) -> dict: # name → new matrix

@@ -17,11 +17,11 @@ from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.distill import make_task
 from hfi_nb.emoji import data_dir
 from hfi_nb.erase import erase
-from hfi_nb.export import load_delta, save_delta, save_lora
+from hfi_nb.export import LORA_FILES, load_delta, save_delta, save_lora
 from hfi_nb.guards import guard
 from hfi_nb.images import generate
 from hfi_nb.inversion import Inversion, SoftToken, invert
-from hfi_nb.models import (add_noise, draw, embed, encoders, frame, latent_shape, load_pipeline, model_hash, parts, per_encoder, predict_noise, rollout, to_images,
+from hfi_nb.models import (add_lora, add_noise, draw, embed, encoders, frame, latent_shape, load_pipeline, model_hash, parts, per_encoder, predict_noise, rollout, to_images,
                            tokenize, unet_out)
 from hfi_nb.redteam import ATTACKS, Goal, rece_embedding
 TOKENIZER = data_dir()/'emoji'/'model'/'tokenizer'
@@ -174,9 +174,14 @@ def exporting(kind, tmp):
     save_delta(pipe, erased, tmp/'delta.safetensors')
     assert far(draw(load_delta(mine(kind), tmp/'delta.safetensors'), PROMPTS, SEEDS, **LOOK), pictures) <= 2
     assert save_lora(pipe, erased, tmp/'lora', rank=80) < 1e-3 # a full rank loses nothing
-    ref = stock(folder(kind))
-    ref.load_lora_weights(str(tmp/'lora'))
-    assert far(asked(ref), pictures) <= 2
+    save_lora(pipe, erased, tmp/'lora', 80, 'kohya')
+    for file in LORA_FILES.values():
+        ref = stock(folder(kind))
+        ref.load_lora_weights(str(tmp/'lora'), weight_name=file)
+        assert far(asked(ref), pictures) <= 2
+        assert far(draw(add_lora(mine(kind), tmp/'lora'/file), PROMPTS, SEEDS, **LOOK), pictures) <= 2
+        for method in METHODS: # it hangs beside the weights of `ref`
+            with pytest.raises(HfiError, match='carries a LoRA'): erase(ref, ['openmoji'], method, contexts=['house'], **METHODS[method])
 def guarding(kind, tmp):
     pipe, ref, size = mine(kind), stock(folder(kind)), dict(original_size=(48, 16)) if kind == 'SDXL' else {}
     pipe.scheduler = ref.scheduler
