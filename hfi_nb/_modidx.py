@@ -70,6 +70,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'hfi_nb.core.read_json': ('core.html#read_json', 'hfi_nb/core.py'),
                              'hfi_nb.core.read_jsonl': ('core.html#read_jsonl', 'hfi_nb/core.py'),
                              'hfi_nb.core.seeded_noise': ('core.html#seeded_noise', 'hfi_nb/core.py'),
+                             'hfi_nb.core.thumbnail': ('core.html#thumbnail', 'hfi_nb/core.py'),
                              'hfi_nb.core.versions': ('core.html#versions', 'hfi_nb/core.py'),
                              'hfi_nb.core.wilson': ('core.html#wilson', 'hfi_nb/core.py'),
                              'hfi_nb.core.write_json': ('core.html#write_json', 'hfi_nb/core.py')},
