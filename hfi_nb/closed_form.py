@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['edit', 'readers', 'rows', 'edited', 'uce', 'returning', 'rece']
 
-# %% ../nbs/08a_closed_form.ipynb #7c41c26a
+# %% ../nbs/08a_closed_form.ipynb #65a8fbad
 import torch
 
 from .core import HfiError
 from .distill import Task, trained_weights, with_weights
-from .models import parts
+from .models import check_fused, parts
 
 # %% ../nbs/08a_closed_form.ipynb #a1c5a01c
 def edit(W0, C, G, P, lam:float) -> torch.Tensor: # like W0
@@ -23,9 +23,10 @@ def readers(unet) -> dict: # name → weight, float64
     "The matrices through which cross-attention reads a prompt."
     return {k: w.double() for k, w in trained_weights(unet).items() if k.endswith(('attn2.to_k.weight', 'attn2.to_v.weight'))}
 
-# %% ../nbs/08a_closed_form.ipynb #ced9fb8a
+# %% ../nbs/08a_closed_form.ipynb #c50f78a7
 def rows(pipe, task:Task) -> list: # C, G (n, d) and P (m, d), float64
     "What cross-attention reads of a task, one row a position; a row's weight is that of its squared error."
+    check_fused(pipe)
     w = task.weight.sqrt()[:, None, None].to(task.c_s)
     return [parts(pipe, c)[0].flatten(0, 1).double() for c in (w*task.c_s, w*task.c_0, task.c_safe)]
 

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['wilson', 'Rate', 'bootstrap_interval', 'default_device', 'seeded_noise', 'HfiError', 'make_folder', 'atomic',
-           'write_json', 'read_json', 'append_jsonl', 'read_jsonl', 'file_hash', 'versions', 'open_image', 'image_grid']
+           'write_json', 'read_json', 'append_jsonl', 'read_jsonl', 'file_hash', 'versions', 'open_image', 'image_grid',
+           'thumbnail']
 
-# %% ../nbs/00_core.ipynb #41cd36e0
+# %% ../nbs/00_core.ipynb #5f31b900
 import hashlib
 import json
 import math
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, UnidentifiedImageError
 
 # %% ../nbs/00_core.ipynb #19ad780b
 def wilson(
@@ -191,3 +192,14 @@ def image_grid(
     for i, im in enumerate(images):
         canvas.paste(im.resize((w, h), Image.NEAREST), (left+i%cols*(w+gap), top+i//cols*(h+gap)))
     return canvas
+
+# %% ../nbs/00_core.ipynb #a8dbc84e
+def thumbnail(
+    image, # PIL
+    size:int=128, # pixels of the longer side
+    blur:bool=True,
+) -> Image.Image:
+    "A small copy for a notebook, blurred by default."
+    small = image.convert('RGB')
+    small.thumbnail((size, size))
+    return small.filter(ImageFilter.GaussianBlur(size/20)) if blur else small

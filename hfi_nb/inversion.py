@@ -6,7 +6,7 @@
 __all__ = ['STYLE', 'THING', 'SoftToken', 'inversion_loss', 'templates_for', 'start_rows', 'Inversion', 'invert', 'TokenCheck',
            'put', 'check_token']
 
-# %% ../nbs/07_inversion.ipynb #c7f3496c
+# %% ../nbs/07_inversion.ipynb #91031428
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 
 from .core import HfiError, Rate, atomic
 from .loop import Loop, fingerprint, run
-from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, to_latents, tokenize
+from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, refuse_pickle, to_latents, tokenize
 
-# %% ../nbs/07_inversion.ipynb #4f6ee810
+# %% ../nbs/07_inversion.ipynb #24d58163
 @dataclass
 class SoftToken:
     "A word that no tokenizer knows: its name, its vectors and how it was made."
@@ -37,8 +37,7 @@ class SoftToken:
     @staticmethod
     def load(path):
         "Read a token, also one made elsewhere (one tensor under its name; `emb_params`, or `clip_l` and `clip_g`, under the file's name)."
-        if Path(path).suffix in ('.pt', '.bin', '.ckpt'):
-            raise HfiError(f'{path} is a pickle, which can run code when it is opened: convert it to safetensors where you trust it')
+        refuse_pickle(path)
         try:
             with safe_open(path, 'pt') as f: found, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
         except (SafetensorError, OSError) as e: raise HfiError(f'no soft token in {path} ({e}): give a safetensors file of a textual inversion') from e
@@ -48,7 +47,7 @@ class SoftToken:
             return SoftToken(meta.get('name', stem), torch.cat(both, 1), facts, tuple(o.shape[1] for o in both))
         if len(found) != 1: raise HfiError(f'{path} holds {len(found)} tensors ({", ".join(sorted(found)[:3])}): a soft token file holds one, or clip_l and clip_g')
         [(name, v)] = found.items()
-        return SoftToken(stem if name == 'emb_params' else name, torch.atleast_2d(v.float()), facts)
+        return SoftToken(stem if name in ('emb_params', '*') else name, torch.atleast_2d(v.float()), facts)
 
     def add_to(self, pipe):
         "Teach the token to a pipeline, for good; prompts may then name it."

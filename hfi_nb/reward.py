@@ -41,13 +41,13 @@ def default_clip() -> str:
     "The embedded CLIP tower's folder."
     return str(data_dir()/'emoji'/'model'/'clip')
 
-# %% ../nbs/06_reward.ipynb #8ab663f4
+# %% ../nbs/06_reward.ipynb #bba93a2c
 def load_clip(clip=None, device=None): # → model, image processor, hash
     "A CLIP from a folder or the hub, frozen, with its image processor and the hash of its weights."
     clip, device = str(clip or default_clip()), device or default_device()
-    try: model, processor = CLIPModel.from_pretrained(clip, dtype=torch.float32), AutoImageProcessor.from_pretrained(clip)
+    try: model, processor = CLIPModel.from_pretrained(clip, dtype=torch.float32, use_safetensors=True), AutoImageProcessor.from_pretrained(clip)
     except (OSError, ValueError) as e:
-        raise HfiError(f'no CLIP model at {clip}: give a folder saved with CLIPModel.save_pretrained and its image processor, or a hub id ({e})') from e
+        raise HfiError(f'no CLIP model at {clip}: give a folder saved with CLIPModel.save_pretrained and its image processor, or a hub id, with safetensors ({e})') from e
     digest = hashlib.sha256()
     for name, w in sorted(model.state_dict().items()): digest.update(name.encode() + w.float().numpy().tobytes())
     return model.eval().requires_grad_(False).to(device), processor, digest.hexdigest()[:16]

@@ -75,6 +75,13 @@ def test_damaged_and_missing_pictures_are_named():
         with pytest.raises(HfiError, match='x.png is damaged'): open_image(path)
 
 
+def test_a_thumbnail_is_small_keeps_its_proportions_and_hides_what_is_finer_than_its_blur():
+    board = Image.fromarray(np.kron(np.indices((64, 128)).sum(0) % 2*255, np.ones((4, 4))).astype(np.uint8)) # fields of 4 pixels
+    sharp, veiled = thumbnail(board, 512, blur=False), thumbnail(board)
+    assert sharp.size == (512, 256) and veiled.size == (128, 64) and board.size == (512, 256)
+    assert np.ptp(np.asarray(sharp)) == 255 and np.ptp(np.asarray(thumbnail(board, 512))) < 60
+
+
 def test_the_grid_holds_every_picture():
     grid = image_grid([Image.new('RGB', (8, 8), 'black')]*5, 3, gap=0)
     assert grid.size == (24, 16) and (np.asarray(grid)[8:, 16:] == 255).all() and (np.asarray(grid)[:8] == 0).all()

@@ -3,6 +3,8 @@ from hfi_nb.export import *
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.utils import filter_repo_objects
+from safetensors.torch import load_file
 
 from hfi_nb.core import HfiError
 from hfi_nb.distill import trained_weights, with_weights
@@ -31,14 +33,40 @@ def test_lora(tmp_path):
     g = torch.Generator().manual_seed(0)
     erased = with_weights(pipe, {k: w+.02*torch.randn(w.shape, generator=g) for k, w in weights.items()})
     assert save_lora(pipe, erased, tmp_path, rank=999) < 1e-3
-    stock = load_pipeline()
+    assert save_lora(pipe, erased, tmp_path, 999, 'kohya') < 1e-3
+    stock, other = load_pipeline(), load_pipeline()
     stock.load_lora_weights(str(tmp_path))
+    other.load_lora_weights(str(tmp_path), weight_name=LORA_FILES['kohya'])
     text = ['house in the style of ink']
-    a, b, base = (np.asarray(draw(m, text, [0], steps=3)[0]).astype(int) for m in (stock, erased, pipe))
-    assert np.abs(a-b).max() <= 2 < np.abs(a-base).max()
+    a, k, b, base = (np.asarray(draw(m, text, [0], steps=3)[0]).astype(int) for m in (stock, other, erased, pipe))
+    assert np.abs(a-b).max() <= 2 < np.abs(a-base).max() and np.abs(k-b).max() <= 2
+    with pytest.raises(HfiError, match='carries a LoRA'): save_lora(stock, erased, tmp_path/'none')
+    assert not (tmp_path/'none').exists() and {o.split('.')[0][:9] for o in load_file(tmp_path/LORA_FILES['kohya'])} == {'lora_unet'}
     stock.set_adapters(stock.get_active_adapters(), 0.)
     assert np.abs(np.asarray(draw(stock, text, [0], steps=3)[0]).astype(int)-base).max() <= 2
     state, error = lora(pipe, erased, 2)
     name = next(iter(weights))
     assert state[name[:-7]+'.lora_A.weight'].shape[0] == 2 and .5 < error < 1
     with pytest.raises(HfiError, match='do not differ'): lora(pipe, changed(pipe, 'rest'), 2)
+    with pytest.raises(HfiError, match='unknown naming'): save_lora(pipe, erased, tmp_path, naming='lycoris')
+
+
+def test_push(tmp_path, monkeypatch):
+    with pytest.raises(HfiError, match='has no card'): push_to_hub(tmp_path, 'owner/safe')
+    (tmp_path/'README.md').write_text('# Without ink')
+    with pytest.raises(HfiError, match='holds no weights'): push_to_hub(tmp_path, 'owner/safe')
+    (tmp_path/'model.bin').write_bytes(b'')
+    with pytest.raises(HfiError, match='is a pickle'): push_to_hub(tmp_path, 'owner/safe')
+    save_lora(load_pipeline(), changed(load_pipeline()), tmp_path)
+    (tmp_path/'images').mkdir()
+    (tmp_path/'images'/'a.png').write_bytes(b'')
+    with pytest.raises(HfiError, match='owner/safe could not be written .*log in'): push_to_hub(tmp_path, 'owner/safe') # offline
+    with pytest.raises(HfiError, match='could not be written'): push_to_hub(tmp_path, 'not a name')
+    seen = {}
+    class Hub:
+        def create_repo(self, repo, private, exist_ok): seen['repo'] = (repo, private)
+        def upload_folder(self, repo_id, folder_path, allow_patterns):
+            seen['files'] = sorted(filter_repo_objects([str(o.relative_to(folder_path)) for o in folder_path.rglob('*') if o.is_file()], allow_patterns=allow_patterns))
+            return f'https://hub/{repo_id}'
+    monkeypatch.setattr('hfi_nb.export.HfApi', Hub)
+    assert push_to_hub(tmp_path, 'owner/safe') == 'https://hub/owner/safe' and seen == dict(repo=('owner/safe', True), files=['README.md', 'hfi_lora.json', 'pytorch_lora_weights.safetensors'])

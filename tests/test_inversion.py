@@ -2,10 +2,11 @@
 from hfi_nb.inversion import *
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from hfi_nb.core import HfiError
 from hfi_nb.emoji import load_world
-from hfi_nb.models import draw, embed, load_pipeline
+from hfi_nb.models import draw, embed, load_pipeline, to_safetensors
 
 
 def test_a_validation_counts_as_better_from_a_five_hundredth_on_however_small_the_steps_are_that_add_up_to_it():
@@ -49,6 +50,22 @@ def test_save(tmp_path):
     pipe.load_textual_inversion(str(tmp_path), weight_name='no.safetensors')
     stock = draw(pipe, ['cat face in the style of <no>'], [1], steps=3)
     assert mine[0].tobytes() == stock[0].tobytes()
+
+
+def test_community_tokens(tmp_path):
+    pipe, rows = load_pipeline(), torch.randn(2, 192, generator=torch.Generator().manual_seed(0))
+    save_file(dict(emb_params=rows), tmp_path/'cat.safetensors') # kohya, AUTOMATIC1111
+    torch.save(dict(string_to_token={'*': 265}, string_to_param={'*': rows}, name='cat', step=500), tmp_path/'dog.pt') # AUTOMATIC1111, converted
+    torch.save({'<cow>': rows[0]}, tmp_path/'learned_embeds.bin') # diffusers, converted
+    found = [SoftToken.load(o) for o in (tmp_path/'cat.safetensors', to_safetensors(tmp_path/'dog.pt'), to_safetensors(tmp_path/'learned_embeds.bin'))]
+    assert [(o.name, len(o.vectors)) for o in found] == [('<cat>', 2), ('<dog>', 2), ('<cow>', 1)] and torch.equal(found[1].vectors, rows)
+    mine = draw(pipe, ['house in the style of <cat>'], [1], steps=2, tokens=found[:1])
+    pipe.load_textual_inversion(str(tmp_path/'cat.safetensors'), token='<cat>')
+    assert mine[0].tobytes() == draw(pipe, ['house in the style of <cat>'], [1], steps=2)[0].tobytes()
+    save_file(dict(clip_l=torch.zeros(3, 768), clip_g=torch.zeros(3, 1280)), tmp_path/'xl.safetensors')
+    xl = SoftToken.load(tmp_path/'xl.safetensors')
+    assert (xl.name, xl.widths, xl.vectors.shape) == ('<xl>', (768, 1280), (3, 2048))
+    with pytest.raises(HfiError, match='takes 192'): xl.add_to(pipe)
 
 
 def test_errors(tmp_path):

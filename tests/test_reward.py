@@ -33,6 +33,9 @@ def test_features_are_cached_by_content_and_follow_the_picture():
         assert np.allclose(a[0], f[0], atol=1e-5) and np.allclose(b[0], f[1], atol=1e-5)
         with pytest.raises(HfiError, match='no CLIP model at'): load_clip(f'{d}/nowhere')
         with pytest.raises(HfiError, match='y.png is missing'): image_features([f'{d}/y.png'], (model, processor, name))
+        (Path(d)/'clip'/'pytorch_model.bin').write_bytes(b'')
+        (Path(d)/'clip'/'model.safetensors').unlink()
+        with pytest.raises(HfiError, match='with safetensors'): load_clip(f'{d}/clip') # a pickle is not opened
 
 
 def test_the_head_equals_scikit_learn_s_ridge_and_a_numerical_minimum():
