@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CLASSES', 'SAMPLERS', 'load_pipeline', 'encoders', 'model_hash', 'frame', 'tokenize', 'per_encoder', 'encode_text',
-           'embed', 'to_noise', 'parts', 'unet_out', 'predict_noise', 'add_noise', 'pooled', 'to_latents', 'to_images',
-           'rollout', 'latent_shape', 'draw']
+           'embed', 'to_noise', 'parts', 'unet_out', 'predict_noise', 'add_noise', 'times_and_noise', 'pooled',
+           'to_latents', 'to_images', 'rollout', 'latent_shape', 'draw']
 
 # %% ../nbs/02_models.ipynb #27842dda
 import hashlib
@@ -131,7 +131,7 @@ def embed(
     if pipe.config.get('force_zeros_for_empty_prompt'): c[[i for i, o in enumerate(prompts) if o is None]] = 0
     return c
 
-# %% ../nbs/02_models.ipynb #c8080633
+# %% ../nbs/02_models.ipynb #5a52fadb
 def to_noise(out, z, t, scheduler) -> torch.Tensor:
     "The noise that a network's output stands for, by the scheduler's prediction type."
     kind = scheduler.config.prediction_type
@@ -160,6 +160,12 @@ def add_noise(pipe, z, eps, t) -> torch.Tensor: # like z
     "z_t of clean latents z (b,ch,h,w), for every t (b,): the scheduler's own `add_noise` knows, if it is SDXL's, only the times it samples at."
     abar = pipe.scheduler.alphas_cumprod.to(z.device, z.dtype)[t].view(-1, 1, 1, 1)
     return abar**.5*z + (1-abar)**.5*eps
+
+
+def times_and_noise(pipe, z, generator) -> tuple: # t (b,) uniform, eps like z
+    "Where a training looks at clean latents z (b,ch,h,w)."
+    t = torch.randint(pipe.scheduler.config.num_train_timesteps, (len(z),), generator=generator).to(z.device)
+    return t, torch.randn(z.shape, generator=generator).to(z)
 
 # %% ../nbs/02_models.ipynb #bfce9b22
 def pooled(out) -> torch.Tensor: # (n, d) float32
