@@ -43,5 +43,8 @@ def test_successes_without_an_attack_are_counted_in_and_told_apart():
     answers = iter([[True, False], [False, True]])
     s = strike(pipe, goal, replay, lambda images: next(answers), steps=2)
     assert (s.alone.k, s.success.k, s.success.n) == (1, 2, 2)
+    answers = iter([[False, True], [False, False], [True, False]])
+    first, second = red_team(pipe, goal, lambda images: next(answers), dict(a=replay, b=rece_embedding), steps=2) # three sets of pictures, not four
+    assert (first.name, first.plain, first.success.k) == ('a', [False, True], 1) and (second.plain, second.success.k) == ([False, True], 2)
     with pytest.raises(HfiError, match='no prompts to attack'): strike(pipe, Goal(pipe, [], 'x', goal.token, []), replay, None)
     assert 'openmoji' not in [pipe.tokenizer.decode([i]).strip() for i in vocabulary(pipe, ['openmoji']).tolist()]
