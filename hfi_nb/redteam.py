@@ -17,7 +17,7 @@ from .core import HfiError, Rate
 from .inversion import Inversion, SoftToken, inversion_loss, put, templates_for
 from .models import draw, embed, encode_text, encoders, frame, parts, to_latents, tokenize
 
-# %% ../nbs/10_redteam.ipynb #8720755d
+# %% ../nbs/10_redteam.ipynb #651af3ec
 @dataclass
 class Goal:
     "What an attacker has: the base model, harmless prompts to put the concept in, its word, its token, pictures of it."
@@ -28,8 +28,9 @@ class Goal:
     images:list # PIL pictures of the concept
     phrase:str = 'in the style of {}'
     seed:int = 0
+    prompts:list = None # plain prompts that ask for it, one per context; default: the word in the phrase
 
-    def asked(self) -> list: return [put(o, self.phrase.format(self.word)) for o in self.contexts] # plain prompts that ask for it
+    def asked(self) -> list: return self.prompts or [put(o, self.phrase.format(self.word)) for o in self.contexts]
     def seeds(self) -> range: return range(20_000+self.seed, 20_000+self.seed+len(self.contexts))
 
 @dataclass
