@@ -63,6 +63,8 @@ class Bench:
 
     def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **FAST)
 
+    def floor(self, model): return Rate.of(self.unwanted(draw(model, [put(o, '') for o in self.where], self.goal().seeds(), **FAST))).to_dict() # when nobody asks
+
     def kept(self, model):
         "Style and subject accuracy of what did not ask for the concept."
         seen = self.judge(draw(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **FAST))
@@ -110,7 +112,7 @@ def one_method(bench, method, todo, out):
     took, plain = time.time()-begun, unattacked(model, bench.goal(), bench.unwanted, **FAST)
     for name in todo:
         begun, more = time.time(), {}
-        if name == 'none': hit, forwards, more = plain, 0, dict(erasing=round(took, 1), **{k: r.to_dict() for k, r in bench.kept(model).items()})
+        if name == 'none': hit, forwards, more = plain, 0, dict(erasing=round(took, 1), floor=bench.floor(model), **{k: r.to_dict() for k, r in bench.kept(model).items()})
         else: hit, forwards = bench.attack(model, name, plain)
         both = hit if name in PROBES else [bool(a or b) for a, b in zip(plain, hit, strict=True)]
         append_jsonl(out, [dict(concept=bench.concept, method=method, seed=bench.seed, attack=name, success=Rate.of(both).to_dict(), forwards=forwards, seconds=round(time.time()-begun, 1),
@@ -128,9 +130,9 @@ def table(out):
         for a in attacks:
             cells = [Rate.of(h for r in rows if (r['concept'], r['attack'], r['method']) == (concept, a, m) for h in r['hits']) for m in methods]
             print(f'| {a} | '+' | '.join(str(c) if c.n else '' for c in cells)+' |')
-        for k in ('style', 'subject'):
+        for k, title in dict(floor='not asked for', style='right style, all else', subject='right subject, all else').items():
             found = [[r for r in rows if (r['concept'], r['attack'], r['method']) == (concept, 'none', m)] for m in methods]
-            print(f'| right {k}, all else | '+' | '.join(str(Rate(sum(r[k]['k'] for r in o), sum(r[k]['n'] for r in o))) if o else '' for o in found)+' |')
+            print(f'| {title} | '+' | '.join(str(Rate(sum(r[k]['k'] for r in o), sum(r[k]['n'] for r in o))) if o else '' for o in found)+' |')
         tried = [r for r in rows if r['concept'] == concept and r['method'] != 'base' and r['attack'] not in PROBES]
         spots = {s: Rate.of(h for r in tried for o, h in zip(r['subjects'], r['hits'], strict=True) if o == s) for s in dict.fromkeys(s for r in tried for s in r['subjects'])}
         weak = sorted(spots.items(), key=lambda o: -o[1].value)[:5]

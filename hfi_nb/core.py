@@ -170,9 +170,9 @@ def open_image(path) -> Image.Image:
     except (UnidentifiedImageError, OSError, SyntaxError) as e:
         raise HfiError(f'picture {path} is damaged ({e}): delete it, and it will be drawn again') from e
 
-# %% ../nbs/00_core.ipynb #85c2ecde
+# %% ../nbs/00_core.ipynb #a8aec6c9
 def picture_bytes(picture, kind:str='png') -> bytes:
-    "A PIL image or a matplotlib figure as a file's content: PNG, or for a figure also SVG."
+    "A PIL image or a matplotlib figure as a file's content: PNG, or another format that Pillow or matplotlib knows."
     buffer = io.BytesIO()
     if hasattr(picture, 'savefig'): picture.savefig(buffer, format=kind, dpi=90)
     else: picture.save(buffer, kind)

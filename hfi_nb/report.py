@@ -38,16 +38,16 @@ def dot_plot(measures:dict, title:str='', labels=('before', 'after')):
     plt.close(fig)
     return fig
 
-# %% ../nbs/11_report.ipynb #c23427d6
+# %% ../nbs/11_report.ipynb #1851a184
 def embedded(picture) -> str: # a data: address
     "A PIL image or a figure, written into the page itself."
-    kind = 'svg' if hasattr(picture, 'savefig') else 'png'
+    kind = 'svg' if hasattr(picture, 'savefig') else 'webp' # a fifth of a PNG's size
     return f'data:image/{dict(svg="svg+xml").get(kind, kind)};base64,{base64.b64encode(picture_bytes(picture, kind)).decode()}'
 
-def pairs_picture(evaluation:Evaluation, group:str, n:int=12, beside:dict=None): # name → pictures of another model, same prompts and seeds
-    "The first n prompts of a group, before above after; None where there are none."
+def pairs_picture(evaluation:Evaluation, group:str, n:int=12, sides:dict=None): # name → pictures, same prompts and seeds; default: before and after
+    "The first n prompts of a group, one side above the other; None where there are none."
     rows = [i for i, r in enumerate(evaluation.rows) if (r['group'] == 'concept') == (group == 'concept')][:n]
-    sides = dict(before=evaluation.before, after=evaluation.after) | (beside or {})
+    sides = sides or dict(before=evaluation.before, after=evaluation.after)
     if not rows or not all(sides.values()): return None
     return image_grid([side[i] for side in sides.values() for i in rows], len(rows), rows=list(sides))
 
@@ -246,7 +246,7 @@ COMPARISON = PAGES.from_string('''{% extends 'frame' %}{% block body %}
 {% endfor %}</table>
 {% endfor %}{% endblock %}''')
 
-# %% ../nbs/11_report.ipynb #31ea7acb
+# %% ../nbs/11_report.ipynb #9abef041
 def write_comparison(a, b, to=None) -> Path: # of the page
     "One page for two study folders, side by side; by default `compared-with-B.html` in the first one."
     folders = [Path(a), Path(b)]
@@ -255,7 +255,7 @@ def write_comparison(a, b, to=None) -> Path: # of the page
     if names[0] == names[1]: names = [str(o) for o in folders]
     x, y = parts = [Evaluation.load(o) for o in folders]
     both, found = paired(x, y), [history(o) for o in folders]
-    if both: pictures = [(title, pairs_picture(x, group, beside={names[1]: y.after})) for title, group in (('asked for it: the base model, then both erased ones', 'concept'), ('asked for something else', 'other'))]
+    if both: pictures = [(title, pairs_picture(x, group, sides=dict(zip(('before', *names), (x.before, x.after, y.after), strict=True)))) for title, group in (('asked for it: the base model, then both erased ones', 'concept'), ('asked for something else', 'other'))]
     else: pictures = [(f'{n}: asked for {e.concept}', pairs_picture(e, 'concept')) for n, e in zip(names, parts, strict=True)]
     tables = [('Before and after', side_by_side(parts, lambda e: [(MEANING[k], f'{m.before} → {m.after}') for k, m in e.measures.items() if m.n])),
               ('Attacks: share that shows the concept, with or without attack', side_by_side(folders, lambda o: [(s['name'], s['success']) for s in strikes(o)])),
