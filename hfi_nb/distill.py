@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'POINTS', 'PAPER', 'trained_weights', 'with_weights', 'Tas
            'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal', 'Settings', 'Erasure',
            'distill', 'conflicts']
 
-# %% ../nbs/08_distill.ipynb #9fcc8a51
+# %% ../nbs/08_distill.ipynb #b545aeba
 import copy
 from dataclasses import asdict, dataclass, replace
 from math import cos, pi
@@ -18,7 +18,7 @@ from diffusers import DiffusionPipeline
 from .core import HfiError
 from .inversion import put
 from .loop import Loop, fingerprint, run
-from .models import add_noise, embed, latent_shape, model_hash, predict_noise, rollout, to_latents
+from .models import add_noise, embed, latent_shape, model_hash, predict_noise, rollout, times_and_noise, to_latents
 
 # %% ../nbs/08_distill.ipynb #3e2b9e2f
 def trained_weights(unet, part:str='attn2') -> dict: # name → copy, float32
@@ -158,7 +158,7 @@ class Settings:
         if self.method not in METHODS: raise HfiError(f'unknown method {self.method!r}: use one of {", ".join(METHODS)}')
         if self.points not in POINTS: raise HfiError(f'unknown kind of points {self.points!r}: use one of {", ".join(POINTS)}')
 
-# %% ../nbs/08_distill.ipynb #0ef890f7
+# %% ../nbs/08_distill.ipynb #f0481f2d
 class Erasure(Loop):
     "Student and teacher: only the weights that learn exist twice."
     def __init__(self, pipe, task:Task, **settings): # of `Settings`
@@ -178,10 +178,9 @@ class Erasure(Loop):
 
     def safe_points(self): # → z (b,ch,h,w), t (b,), eps like z, picture (b,)
         "Noised safe pictures."
-        n, task, g = self.settings.batch, self.task, self.generator
-        i = torch.randint(len(task.z_safe), (n,), generator=g)
-        t = torch.randint(self.pipe.scheduler.config.num_train_timesteps, (n,), generator=g).to(task.z_safe.device)
-        eps = torch.randn((n, *task.z_safe.shape[1:]), generator=g).to(task.z_safe)
+        task, g = self.task, self.generator
+        i = torch.randint(len(task.z_safe), (self.settings.batch,), generator=g)
+        t, eps = times_and_noise(self.pipe, task.z_safe[i], g)
         return add_noise(self.pipe, task.z_safe[i], eps, t), t, eps, i
 
     def preservation(self) -> torch.Tensor:
@@ -224,11 +223,11 @@ def distill(
     if every % o.refresh: raise HfiError(f'every={every} is no multiple of refresh={o.refresh}: a resumed run could not go on to the bit')
     return run(loop, o.updates, every, path, fingerprint(model_hash(pipe), asdict(o), *vars(task).values()), callback, desc='erasing').pipeline()
 
-# %% ../nbs/08_distill.ipynb #b5c3ed52
+# %% ../nbs/08_distill.ipynb #7ba228fb
 def conflicts(pipe, task:Task, **settings) -> torch.Tensor: # (k, k), one row a token
     "Cosines between the gradients that a task's tokens start with."
     def gradient(k):
         loop = Erasure(pipe, replace(task, weight=task.weight*(task.concept == k)), **settings)
         return torch.cat([g.flatten() for g in torch.autograd.grad(loop.removal(loop), list(loop.params.values()))])
-    g = torch.nn.functional.normalize(torch.stack([gradient(k) for k in task.concept.unique()]))
+    g = torch.nn.functional.normalize(torch.stack([gradient(k) for k in task.concept.unique()]).double())
     return g@g.T
