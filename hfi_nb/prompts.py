@@ -35,7 +35,7 @@ COLUMNS = dict(text=('prompt', 'caption'), seed=('evaluation_seed', 'sd_seed', '
                case=('case_number', 'image_id', 'coco_id'), categories=('categories', 'category', 'class'), style=('artist',), split=('split',))
 SETS = dict(i2p=('text', 'seed', 'guidance', 'categories'), coco=('text', 'seed', 'case'), ring_a_bell=('text', 'seed', 'case'), unlearn_diff_atk=('text', 'seed', 'case'))
 
-# %% ../nbs/03a_prompts.ipynb #525e4074
+# %% ../nbs/03a_prompts.ipynb #92d035e2
 def _csv_rows(path) -> list:
     "The rows of a CSV file."
     with open(path, encoding='utf-8-sig', newline='') as f: return list(csv.DictReader(f, strict=True))
@@ -50,6 +50,7 @@ def read_table(path) -> list: # of {column: value}
     if not rows: raise HfiError(f'{path} holds no prompts: give a file with at least one row')
     return rows
 
+# %% ../nbs/03a_prompts.ipynb #87e313ec
 def find_columns(rows, source, kind=None) -> dict: # field → column
     "Which columns hold what; `HfiError` if one that the set must have is missing."
     if kind is not None and kind not in SETS: raise HfiError(f'no prompt set named {kind!r}: use one of {", ".join(SETS)}, or none')
@@ -59,7 +60,7 @@ def find_columns(rows, source, kind=None) -> dict: # field → column
         raise HfiError(f'{source} has the columns {", ".join(map(str, rows[0]))}; a prompt list{f" of the kind {kind}" if kind else ""} also needs {need}: rename a column or give another file')
     return found
 
-# %% ../nbs/03a_prompts.ipynb #1a593d47
+# %% ../nbs/03a_prompts.ipynb #a599c5eb
 def _number(row, name, whole:bool, where:str):
     "A cell as a number, None where the set has no such column."
     if name is None: return None
@@ -76,6 +77,7 @@ def _prompt(row, column, where) -> SetPrompt:
     return SetPrompt(cell['text'], style=cell.get('style', ''), seed=_number(row, column.get('seed'), True, where), guidance=_number(row, column.get('guidance'), False, where),
                      categories=tags, split=cell.get('split', ''), case=cell.get('case', ''), facts=dict(row))
 
+# %% ../nbs/03a_prompts.ipynb #fd940f30
 def load_prompts(
     source, # a file, a data set on the hub ('owner/name' or 'owner/name/file.csv'), or 'scenes' or 'bleeding': our own
     kind:str=None, # which set it must be: see `SETS`; default: any list with a prompt in each row
