@@ -403,6 +403,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'hfi_nb.prompts': { 'hfi_nb.prompts.SetPrompt': ('prompts.html#setprompt', 'hfi_nb/prompts.py'),
                                 'hfi_nb.prompts._csv_rows': ('prompts.html#_csv_rows', 'hfi_nb/prompts.py'),
                                 'hfi_nb.prompts._from_hub': ('prompts.html#_from_hub', 'hfi_nb/prompts.py'),
+                                'hfi_nb.prompts._lines': ('prompts.html#_lines', 'hfi_nb/prompts.py'),
                                 'hfi_nb.prompts._number': ('prompts.html#_number', 'hfi_nb/prompts.py'),
                                 'hfi_nb.prompts._prompt': ('prompts.html#_prompt', 'hfi_nb/prompts.py'),
                                 'hfi_nb.prompts.find_columns': ('prompts.html#find_columns', 'hfi_nb/prompts.py'),

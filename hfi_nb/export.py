@@ -78,7 +78,7 @@ def save_lora(
     write_json(Path(folder)/'hfi_lora.json', dict(base=made_from, rank=rank, relative_error=error))
     return error
 
-# %% ../nbs/08c_export.ipynb #98ed1995
+# %% ../nbs/08c_export.ipynb #ff1696f5
 def push_to_hub(
     folder, # a pipeline (a study's `erased/`) or a LoRA, with its card in README.md
     repo:str, # 'owner/name'
@@ -89,9 +89,8 @@ def push_to_hub(
     if not (folder/'README.md').is_file(): raise HfiError(f'{folder} has no card: write README.md, in a study with report(): what was removed, on whose word, and what was measured')
     refuse_pickle(folder)
     if not any(folder.rglob('*.safetensors')): raise HfiError(f'{folder} holds no weights: give a folder with safetensors, such as a study\'s erased/')
-    api = HfApi()
     try:
-        api.create_repo(repo, private=private, exist_ok=True)
+        (api := HfApi()).create_repo(repo, private=private, exist_ok=True)
         return str(api.upload_folder(repo_id=repo, folder_path=folder, allow_patterns=['*.json', '*.safetensors', '*.md', '*.txt']))
     except (OSError, HFValidationError) as e:
         raise HfiError(f'{repo} could not be written ({str(e).splitlines()[0]}): log in with `hf auth login`, and check the name and the connection') from e

@@ -122,7 +122,7 @@ def add_lora(pipe, path, scale:float=1.) -> DiffusionPipeline: # the same
     pipe.unload_lora_weights()
     return pipe
 
-# %% ../nbs/02_models.ipynb #d645f770
+# %% ../nbs/02_models.ipynb #755efbca
 def to_safetensors(
     path, # .ckpt, .pt, .bin: a checkpoint, a LoRA or an embedding
     target=None, # default: beside it, under the name that diffusers expects
@@ -132,6 +132,7 @@ def to_safetensors(
     try: found = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError: raise HfiError(f'{path} does not exist: give the file to convert') from None
     except Exception as e: raise HfiError(f'{path} cannot be read without running what is in it ({str(e).splitlines()[0][:100]}): get it as safetensors from whoever made it') from e # the pickle module's own error
+    if not isinstance(found, dict): found = {}
     if 'string_to_param' in found: found = dict(emb_params=next(iter(found['string_to_param'].values()))) # an embedding of the AUTOMATIC1111 web UI
     tensors = {k: v.detach().clone().contiguous() for k, v in found.get('state_dict', found).items() if torch.is_tensor(v)}
     if not tensors: raise HfiError(f'{path} holds no tensors: nothing to convert')

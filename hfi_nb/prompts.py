@@ -6,8 +6,9 @@
 __all__ = ['COLUMNS', 'SETS', 'SetPrompt', 'read_table', 'find_columns', 'load_prompts', 'find_set', 'load_artists', 'in_style',
            'fit', 'seeds_of', 'generate_set']
 
-# %% ../nbs/03a_prompts.ipynb #4c2bfce8
+# %% ../nbs/03a_prompts.ipynb #a2fe19ef
 import csv
+import json
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
-from .core import HfiError, read_jsonl
+from .core import HfiError
 from .emoji import Prompt, data_dir
 from .images import generate
 from .models import tokenize
@@ -35,21 +36,24 @@ COLUMNS = dict(text=('prompt', 'caption'), seed=('evaluation_seed', 'sd_seed', '
                case=('case_number', 'image_id', 'coco_id'), categories=('categories', 'category', 'class'), style=('artist',), split=('split',))
 SETS = dict(i2p=('text', 'seed', 'guidance', 'categories'), coco=('text', 'seed', 'case'), ring_a_bell=('text', 'seed', 'case'), unlearn_diff_atk=('text', 'seed', 'case'))
 
-# %% ../nbs/03a_prompts.ipynb #525e4074
+# %% ../nbs/03a_prompts.ipynb #27718904
 def _csv_rows(path) -> list:
     "The rows of a CSV file."
     with open(path, encoding='utf-8-sig', newline='') as f: return list(csv.DictReader(f, strict=True))
 
+def _lines(path) -> list: return [o for o in path.read_text(encoding='utf-8').splitlines() if o.strip()]
+
 def read_table(path) -> list: # of {column: value}
     "The rows of a CSV or JSONL file, or the lines of a text file as prompts."
     path = Path(path)
-    readers = {'.csv': _csv_rows, '.jsonl': read_jsonl, '.txt': lambda p: [dict(prompt=o) for o in p.read_text(encoding='utf-8').splitlines() if o.strip()]}
+    readers = {'.csv': _csv_rows, '.jsonl': lambda p: [json.loads(o) for o in _lines(p)], '.txt': lambda p: [dict(prompt=o) for o in _lines(p)]}
     if path.suffix not in readers: raise HfiError(f'{path} is no prompt list that can be read: give a file that ends in {", ".join(readers)}')
     try: rows = readers[path.suffix](path)
-    except (csv.Error, UnicodeDecodeError) as e: raise HfiError(f'{path} is damaged ({e}): download or save it again, as UTF-8') from e
+    except (csv.Error, ValueError) as e: raise HfiError(f'{path} is damaged ({e}): download or save it again, as UTF-8') from e
     if not rows: raise HfiError(f'{path} holds no prompts: give a file with at least one row')
     return rows
 
+# %% ../nbs/03a_prompts.ipynb #87e313ec
 def find_columns(rows, source, kind=None) -> dict: # field → column
     "Which columns hold what; `HfiError` if one that the set must have is missing."
     if kind is not None and kind not in SETS: raise HfiError(f'no prompt set named {kind!r}: use one of {", ".join(SETS)}, or none')
@@ -59,23 +63,24 @@ def find_columns(rows, source, kind=None) -> dict: # field → column
         raise HfiError(f'{source} has the columns {", ".join(map(str, rows[0]))}; a prompt list{f" of the kind {kind}" if kind else ""} also needs {need}: rename a column or give another file')
     return found
 
-# %% ../nbs/03a_prompts.ipynb #1a593d47
+# %% ../nbs/03a_prompts.ipynb #bebec6e8
 def _number(row, name, whole:bool, where:str):
     "A cell as a number, None where the set has no such column."
     if name is None: return None
-    try: value = float(row[name])
+    try: value = float(row.get(name))
     except (TypeError, ValueError): value = None
-    if value is None or not (value.is_integer() if whole else isfinite(value)): raise HfiError(f'{where}: {name} is {row[name]!r}, not a {"whole " if whole else ""}number: correct the row or leave it out')
+    if value is None or not (value.is_integer() if whole else isfinite(value)): raise HfiError(f'{where}: {name} is {row.get(name)!r}, not a {"whole " if whole else ""}number: correct the row or leave it out')
     return int(value) if whole else value
 
 def _prompt(row, column, where) -> SetPrompt:
     "A row as a prompt."
-    cell = {k: str(row[c] or '').strip() for k, c in column.items()}
+    cell = {k: str(row.get(c) or '').strip() for k, c in column.items()}
     if not cell['text']: raise HfiError(f'{where}: {column["text"]} is empty: fill it or leave the row out')
     tags = tuple(o for part in cell.get('categories', '').split(',') if (o := part.strip()))
     return SetPrompt(cell['text'], style=cell.get('style', ''), seed=_number(row, column.get('seed'), True, where), guidance=_number(row, column.get('guidance'), False, where),
                      categories=tags, split=cell.get('split', ''), case=cell.get('case', ''), facts=dict(row))
 
+# %% ../nbs/03a_prompts.ipynb #fd940f30
 def load_prompts(
     source, # a file, a data set on the hub ('owner/name' or 'owner/name/file.csv'), or 'scenes' or 'bleeding': our own
     kind:str=None, # which set it must be: see `SETS`; default: any list with a prompt in each row

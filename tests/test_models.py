@@ -99,8 +99,9 @@ def test_pickles(tmp_path):
     torch.save(dict(w=torch.ones(2), run=shutil.rmtree), tmp_path/'evil.ckpt')
     with pytest.raises(HfiError, match='without running what is in it'): to_safetensors(tmp_path/'evil.ckpt')
     with pytest.raises(HfiError, match='does not exist'): to_safetensors(tmp_path/'none.ckpt')
-    torch.save(dict(w=1), tmp_path/'empty.pt')
-    with pytest.raises(HfiError, match='no tensors'): to_safetensors(tmp_path/'empty.pt')
+    for empty in (dict(w=1), torch.ones(2)):
+        torch.save(empty, tmp_path/'empty.pt')
+        with pytest.raises(HfiError, match='no tensors'): to_safetensors(tmp_path/'empty.pt')
 
 
 def test_add_lora(tmp_path):

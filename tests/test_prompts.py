@@ -45,6 +45,8 @@ def test_errors(tmp_path):
     with pytest.raises(HfiError, match='row 1: prompt is empty'): load_prompts(write(tmp_path/'a.csv', 'prompt,seed', ' ,1'))
     with pytest.raises(HfiError, match='holds no prompts'): load_prompts(write(tmp_path/'a.csv', 'prompt,seed'))
     with pytest.raises(HfiError, match='damaged'): load_prompts(write(tmp_path/'a.csv', 'prompt,seed', '"a,1'))
+    with pytest.raises(HfiError, match='damaged'): load_prompts(write(tmp_path/'a.jsonl', '{"prompt": "a"}', '{"prompt": "b'))
+    with pytest.raises(HfiError, match='row 2: seed is None'): load_prompts(write(tmp_path/'a.jsonl', '{"prompt": "a", "seed": 1}', '{"prompt": "b"}'))
     with pytest.raises(HfiError, match='no prompt list that can be read'): load_prompts(write(tmp_path/'a.parquet', 'prompt'))
     with pytest.raises(HfiError, match='no prompt set named'): load_prompts('scenes', 'i2g')
     with pytest.raises(HfiError, match='no file named nowhere.csv'): load_prompts('nowhere.csv')
