@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['wilson', 'Rate', 'bootstrap_interval', 'default_device', 'seeded_noise', 'HfiError', 'make_folder', 'atomic',
-           'write_json', 'read_json', 'append_jsonl', 'read_jsonl', 'file_hash', 'versions', 'open_image', 'image_grid',
-           'thumbnail']
+           'write_json', 'read_json', 'append_jsonl', 'read_jsonl', 'file_hash', 'versions', 'open_image',
+           'picture_bytes', 'image_grid', 'thumbnail']
 
-# %% ../nbs/00_core.ipynb #5f31b900
+# %% ../nbs/00_core.ipynb #8420076a
 import hashlib
+import io
 import json
 import math
 import os
@@ -168,6 +169,14 @@ def open_image(path) -> Image.Image:
     except FileNotFoundError: raise HfiError(f'picture {path} is missing: draw it again or restore the file') from None
     except (UnidentifiedImageError, OSError, SyntaxError) as e:
         raise HfiError(f'picture {path} is damaged ({e}): delete it, and it will be drawn again') from e
+
+# %% ../nbs/00_core.ipynb #089991a7
+def picture_bytes(picture, kind:str='png') -> bytes:
+    "A PIL image or a matplotlib figure as a file's content: PNG, or another format that Pillow or matplotlib knows."
+    buffer = io.BytesIO()
+    if hasattr(picture, 'savefig'): picture.savefig(buffer, format=kind, dpi=90)
+    else: picture.save(buffer, kind)
+    return buffer.getvalue()
 
 # %% ../nbs/00_core.ipynb #7011eb59
 def image_grid(

@@ -19,7 +19,7 @@ from .emoji import World
 from .evaluate import Paired
 from .reward import RewardModel, image_features, load_clip
 
-# %% ../nbs/09b_detectors.ipynb #7eb5f09f
+# %% ../nbs/09b_detectors.ipynb #12922b8f
 class ClipJudge:
     "A judge from texts alone; the same contract as the mini world's trained judge."
     def __init__(self,
@@ -39,8 +39,10 @@ class ClipJudge:
         "Softmax over the texts' similarities."
         x = self.features(images)
         return tuple(_softmax(self.scale*x@t.T) for t in self.texts)
-    def __call__(self, images) -> list:
-        a, s = self.probabilities(images)
+    def __call__(self, images) -> list: return self.verdicts(self.probabilities(images))
+    def verdicts(self, probabilities) -> list: # (style, subject)
+        "The likeliest style and subject."
+        a, s = probabilities
         return [(list(self.styles)[i], list(self.subjects)[j]) for i, j in zip(a.argmax(1), s.argmax(1), strict=True)]
     @property
     def world(self) -> World:
@@ -52,7 +54,7 @@ def _softmax(x):
     e = np.exp(x-x.max(1, keepdims=True, initial=-np.inf))
     return e/e.sum(1, keepdims=True)
 
-# %% ../nbs/09b_detectors.ipynb #5916af7b
+# %% ../nbs/09b_detectors.ipynb #7a46b5cf
 @dataclass
 class Detector:
     "A judge with one word: scores in [0, 1], called by pictures like every judge."
@@ -68,7 +70,8 @@ class Detector:
         s = np.asarray(self.score(images), float)
         if s.shape != (len(images),) or not np.isfinite(s).all(): raise HfiError(f'{self.source} gave scores of shape {s.shape} for {len(images)} pictures, or some that are no number: it must give one number each')
         return np.zeros((len(s), 0)), s[:, None]
-    def __call__(self, images) -> list: return [('', self.word if s >= self.threshold else '') for s in self.probabilities(images)[1][:, 0]]
+    def __call__(self, images) -> list: return self.verdicts(self.probabilities(images))
+    def verdicts(self, probabilities) -> list: return [('', self.word if s >= self.threshold else '') for s in probabilities[1][:, 0]] # by the threshold
     @property
     def world(self) -> World:
         "The one concept, in the form that `evaluate` reads."

@@ -105,7 +105,7 @@ def judge_net(styles:int=5, subjects:int=160) -> torch.nn.ModuleDict: # trunk: (
                                 *(_Residual(_conv(96, 96), _conv(96, 96)) for _ in range(2)), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
     return torch.nn.ModuleDict(dict(trunk=trunk, style=torch.nn.Linear(96, styles), subject=torch.nn.Linear(96, subjects)))
 
-# %% ../nbs/01_emoji.ipynb #8a161302
+# %% ../nbs/01_emoji.ipynb #d1523ac4
 @dataclass
 class Judge:
     "Names the artist and the subject of pictures of any size; `Judge(images)` gives [(style, slug)]."
@@ -126,8 +126,10 @@ class Judge:
         z = torch.from_numpy(self.features(images))
         return tuple(self.net[head](z).softmax(1).numpy() for head in ('style', 'subject'))
 
-    def __call__(self, images) -> list:
-        a, s = self.probabilities(images)
+    def __call__(self, images) -> list: return self.verdicts(self.probabilities(images))
+    def verdicts(self, probabilities) -> list: # (style, subject)
+        "The likeliest style and subject."
+        a, s = probabilities
         return [(self.styles[i], self.subjects[j]) for i, j in zip(a.argmax(1), s.argmax(1), strict=True)]
 
 # %% ../nbs/01_emoji.ipynb #bac2838a

@@ -6,7 +6,7 @@
 __all__ = ['STYLE', 'THING', 'SoftToken', 'inversion_loss', 'templates_for', 'start_rows', 'Inversion', 'invert', 'TokenCheck',
            'put', 'check_token']
 
-# %% ../nbs/07_inversion.ipynb #91031428
+# %% ../nbs/07_inversion.ipynb #0645abf4
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from .core import HfiError, Rate, atomic
 from .loop import Loop, fingerprint, run
-from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, refuse_pickle, to_latents, tokenize
+from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, times_and_noise, refuse_pickle, to_latents, tokenize
 
 # %% ../nbs/07_inversion.ipynb #24d58163
 @dataclass
@@ -64,7 +64,7 @@ def inversion_loss(pipe, z, weights, c, t, eps) -> torch.Tensor:
     pred = predict_noise(pipe, add_noise(pipe, z, eps, t), t, c)
     return (weights*(pred.float()-eps).square().mean((1, 2, 3))).mean()
 
-# %% ../nbs/07_inversion.ipynb #12901964
+# %% ../nbs/07_inversion.ipynb #c3391f64
 STYLE = ('in the style of {}', '{} style', 'a picture in the style of {}')
 THING = ('{}', 'a {}', 'a picture of a {}')
 
@@ -96,8 +96,8 @@ class Inversion(Loop):
 
     def points(self, pictures, generator):
         "For given pictures a template, a time and noise each."
-        k, t = (torch.randint(m, (len(pictures),), generator=generator).to(self.z.device) for m in (len(self.ids), self.pipe.scheduler.config.num_train_timesteps))
-        return pictures.to(self.z.device), k, t, torch.randn((len(pictures), *self.z.shape[1:]), generator=generator).to(self.z.device)
+        pictures, k = (o.to(self.z.device) for o in (pictures, torch.randint(len(self.ids), (len(pictures),), generator=generator)))
+        return pictures, k, *times_and_noise(self.pipe, self.z[pictures], generator)
 
     def loss(self, pictures, k, t, eps) -> torch.Tensor:
         "The loss at given points."

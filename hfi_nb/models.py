@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CLASSES', 'PICKLES', 'SAMPLERS', 'refuse_pickle', 'load_pipeline', 'encoders', 'check_fused', 'model_hash',
            'add_lora', 'to_safetensors', 'frame', 'tokenize', 'per_encoder', 'encode_text', 'embed', 'to_noise',
-           'parts', 'unet_out', 'predict_noise', 'add_noise', 'pooled', 'to_latents', 'to_images', 'rollout',
-           'latent_shape', 'draw']
+           'parts', 'unet_out', 'predict_noise', 'add_noise', 'times_and_noise', 'pooled', 'to_latents', 'to_pixels',
+           'to_images', 'rollout', 'latent_shape', 'draw']
 
 # %% ../nbs/02_models.ipynb #89f5d318
 import hashlib
@@ -202,7 +202,7 @@ def embed(
     if pipe.config.get('force_zeros_for_empty_prompt'): c[[i for i, o in enumerate(prompts) if o is None]] = 0
     return c
 
-# %% ../nbs/02_models.ipynb #c8080633
+# %% ../nbs/02_models.ipynb #c1fa4f25
 def to_noise(out, z, t, scheduler) -> torch.Tensor:
     "The noise that a network's output stands for, by the scheduler's prediction type."
     kind = scheduler.config.prediction_type
@@ -232,7 +232,13 @@ def add_noise(pipe, z, eps, t) -> torch.Tensor: # like z
     abar = pipe.scheduler.alphas_cumprod.to(z.device, z.dtype)[t].view(-1, 1, 1, 1)
     return abar**.5*z + (1-abar)**.5*eps
 
-# %% ../nbs/02_models.ipynb #bfce9b22
+
+def times_and_noise(pipe, z, generator) -> tuple: # t (b,) uniform, eps like z
+    "Where a training looks at clean latents z (b,ch,h,w)."
+    t = torch.randint(pipe.scheduler.config.num_train_timesteps, (len(z),), generator=generator).to(z.device)
+    return t, torch.randn(z.shape, generator=generator).to(z)
+
+# %% ../nbs/02_models.ipynb #993244f2
 def pooled(out) -> torch.Tensor: # (n, d) float32
     "What CLIPModel's `get_image_features` and `get_text_features` return, as a tensor: transformers 5 wraps it."
     return getattr(out, 'pooler_output', out).float()
@@ -254,13 +260,16 @@ def to_latents(pipe, images, batch:int=32) -> torch.Tensor: # (n, channels, h, w
         x = pipe.image_processor.preprocess(list(images), n, n).to(pipe.device, vae.dtype)
         return (torch.cat([vae.encode(b).latent_dist.mean for b in x.split(batch)])*vae.config.scaling_factor).float()
 
+def to_pixels(pipe, z) -> torch.Tensor: # (n, 3, height, width), about -1 to 1
+    "Scaled latents decoded; gradients pass."
+    with _autoencoder(pipe) as vae: return vae.decode((z/vae.config.scaling_factor).to(vae.dtype)).sample
+
 @torch.no_grad()
 def to_images(pipe, z, batch:int=32) -> list: # PIL
     "Pictures of scaled latents."
-    with _autoencoder(pipe) as vae: x = torch.cat([vae.decode(b).sample for b in (z/vae.config.scaling_factor).to(vae.dtype).split(batch)])
-    return pipe.image_processor.postprocess(x.detach())
+    return pipe.image_processor.postprocess(torch.cat([to_pixels(pipe, o) for o in z.split(batch)]))
 
-# %% ../nbs/02_models.ipynb #01c1005c
+# %% ../nbs/02_models.ipynb #b64f68e3
 SAMPLERS = dict(ddim=DDIMScheduler, dpm=DPMSolverMultistepScheduler)
 
 @torch.no_grad()
@@ -273,7 +282,7 @@ def rollout(
     sampler:str='ddim',
     weights=None, # see `unet_out`
 ):
-    "Yields (t, z_t) along the sampling trajectory: pure noise at the largest t first, the finished latents with t = 0 last."
+    "Yields (t, z_t) along the sampling trajectory: pure noise at the largest t first, the finished latents with t = 0 last. It goes on from z_t as the caller leaves it."
     sch, null = SAMPLERS[sampler].from_config(pipe.scheduler.config), embed(pipe, [None]).expand(len(c), -1, -1)
     sch.set_timesteps(steps, device=z.device)
     z = z*sch.init_noise_sigma

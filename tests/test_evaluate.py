@@ -72,6 +72,12 @@ def test_a_perfect_eraser_a_useless_one_and_an_empty_comparison():
     with pytest.raises(HfiError, match='one .style, subject. per picture'): compare(base, base, ps, lambda images: [('ink', '')], 'ink')
     m = compare(base, base, ps, lambda images: [('noto', 'skull')]*len(images), 'kindergarten').measures
     assert m['unasked'].after.value == 1
+    swapped = compare(base, world_painter(dict(ink='noto'))([p.text for p in ps], range(50)), ps, flat_judge, 'ink')
+    assert swapped.instead() == dict(noto=(0, 20), ink=(20, 0)) and compare([], [], [], flat_judge, 'ink').instead() == {}
+    class Sure: # a judge with probabilities is asked for nothing else
+        def verdicts(self, found): return [(world.styles[i], world.subjects[j]) for i, j in zip(*(o.argmax(1) for o in found), strict=True)]
+        def probabilities(self, images): return np.eye(5)[[world.styles.index('ink')]*len(images)], np.eye(160)[[world.subjects.index('skull')]*len(images)]
+    assert ask(Sure(), base[:2], 'ink', world)[0] == [('ink', 'skull')]*2 and [ask(Sure(), base[:2], c, world)[1].tolist() for c in ('ink', 'weapons', 'kindergarten')] == [[1, 1], [0, 0], [1, 1]]
 
 
 def test_evaluate(tmp_path):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hfi_nb.core import HfiError, write_json
+from hfi_nb.core import HfiError, read_json, write_json
 from hfi_nb.emoji import Prompt, load_world
 from hfi_nb.evaluate import compare
 
@@ -21,7 +21,7 @@ def test_report(tmp_path):
     assert '<script>' not in page and '&lt;script&gt;' in page and not re.search(r'(src|href)="(?!data:)', page)
     assert 'the base model showed it in 1 pictures' in page
     rows = list(csv.DictReader(open(tmp_path/'report.csv')))
-    assert {r['measure']: float(r['after']) for r in rows}['concept'] == 1. and int(rows[0]['n']) == 1
+    assert {r['name']: float(r['after']) for r in rows}['concept'] == 1. and int(rows[0]['n']) == 1
     write_json(tmp_path/'study.json', dict(concept='ink', model='emoji'))
     assert ('concept', 'ink') in history(tmp_path)
     (tmp_path/'erased').mkdir()
@@ -29,5 +29,25 @@ def test_report(tmp_path):
     write_json(tmp_path/'redteam.json', [dict(name='replay', alone=dict(k=0, n=4), success=dict(k=1, n=4), forwards=0, seconds=.1, texts=[])])
     card, page = write_card(tmp_path).read_text(), write_report(tmp_path).read_text()
     assert 'was simulated' in card and '# Without ink' in card and '| 1 |' in card
-    assert 'Simulated feedback' in page and '25.0%' in page
+    assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page and '--concept ink --model emoji' in page
+    same = read_json(tmp_path/'report.json')['numbers']
+    assert [(o['part'], o['name']) for o in same][-1] == ('attack', 'replay') and same[-1]['after'] == .25 and same[0]['before'] == 1. and len(same) == len(list(csv.DictReader(open(tmp_path/'report.csv'))))
     with pytest.raises(HfiError, match='does not exist'): write_report(tmp_path/'none')
+
+
+def test_comparison(tmp_path):
+    world, asked = load_world(), [Prompt('a', 'house', 'ink'), Prompt('b', 'house', 'noto'), Prompt('<c>', 'house', 'noto')]
+    images = [world.image('ink', 'house')]*3
+    def study(name, after, concept='ink', seeds=None):
+        answers = iter([[(p.style, 'house') for p in asked], [(o, 'house') for o in after]])
+        e = compare(images, images, asked, lambda ims: next(answers), concept, seeds=seeds)
+        e.save(tmp_path/name)
+        return e
+    a, b, c = study('a', ['ink', 'noto', 'ink']), study('b', ['noto', 'noto', 'noto']), study('c', ['noto']*3, seeds=[7, 8, 9])
+    m = paired(a, b)
+    assert (m['concept'].before.k, m['concept'].after.k) == (1, 0) and (m['style'].lost, m['style'].gained) == (0, 1) and paired(a, c) == {}
+    page = write_comparison(tmp_path/'a', tmp_path/'b')
+    text = page.read_text()
+    assert page.name == 'compared-with-b.html' and 'Erased against erased' in text and not re.search(r'(src|href)="(?!data:)', text)
+    assert 'no test compares them' in write_comparison(tmp_path/'a', tmp_path/'c', tmp_path/'x.html').read_text()
+    with pytest.raises(HfiError, match='one study'): write_comparison(tmp_path/'a', tmp_path/'a')

@@ -1,0 +1,154 @@
+"""Every attack and probe on every erasing method: what brings a concept back, what it cost, and what the erasing cost elsewhere.
+
+    python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out runs/redteam.jsonl]
+    python bench/redteam.py --table [--out runs/redteam.jsonl]
+
+Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and the harder erasure (two searches, then sdd once from the base). A set of subjects has
+no word: its training subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); held-out prompts where the
+concept has held-out subjects; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
+ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
+attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
+import argparse
+import time
+from functools import cached_property
+from pathlib import Path
+
+from hfi_nb.core import Rate, append_jsonl, read_jsonl
+from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
+from hfi_nb.erase import erase
+from hfi_nb.evaluate import held_out
+from hfi_nb.export import lora
+from hfi_nb.inversion import invert, put, templates_for
+from hfi_nb.models import draw, load_pipeline
+from hfi_nb.persistence import Relearning, merged, search_and_erase
+from hfi_nb.probes import complete, finish
+from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
+
+METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('harder', None)])
+PROBES, FAST = dict(finish=finish, complete=complete), dict(steps=12)
+WEIGHTS = ('relearn', 'benign', 'lora')
+
+
+class Bench:
+    "What all methods and attacks share for one concept."
+    def __init__(self, concept, n, seed, steps):
+        self.pipe, self.world, self.judge, self.concept, self.seed, self.steps = load_pipeline(), load_world(), load_judge(), concept, seed, steps
+        world, style = self.world, concept in self.world.styles
+        train = [s for s in world.subjects if world.split[s] == 'train']
+        own = train[:40] if style else [s for s in world.concepts[concept] if s in train]
+        pairs = [(concept, s) for s in own] if style else [(a, s) for a in world.styles for s in own]
+        self.phrase, self.words = ('in the style of {}', [concept]) if style else ('{}', [world.names[s] for s in own])
+        self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
+        safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
+        contexts = [world.names[s] for s in train] if style else [f'{{}} in the style of {a}' for a in world.styles]
+        self.what = dict(phrase=self.phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
+        asked = held_out(concept, n, split='heldout' if style or any(world.split[s] == 'heldout' for s in world.concepts[concept]) else None, seed=seed)
+        self.asked, self.other = [[p for p in asked if shows(world, concept, p.style, p.subject) == o] for o in (True, False)]
+        self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
+
+    @cached_property
+    def token(self): return invert(self.pipe, self.images, templates=templates_for(self.phrase), init='style' if self.phrase != '{}' else 'picture', seed=self.seed)
+
+    def unwanted(self, images): return [shows(self.world, self.concept, *o) for o in self.judge(images)]
+
+    def erased(self, method):
+        "The pipeline of a method."
+        if method == 'base': return self.pipe
+        quick = dict(updates=self.steps) if self.steps else {}
+        if method == 'harder': return search_and_erase(self.pipe, self.token, self.images, **self.what, **quick, seed=self.seed)[0]
+        name, by = METHODS[method]
+        return erase(self.pipe, [self.token] if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
+
+    def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.token, self.images, self.phrase, self.seed, [p.text for p in self.asked])
+
+    def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **FAST)
+
+    def floor(self, model): return Rate.of(self.unwanted(draw(model, [put(o, '') for o in self.where], self.goal().seeds(), **FAST))).to_dict() # when nobody asks
+
+    def kept(self, model):
+        "Style and subject accuracy of what did not ask for the concept."
+        seen = self.judge(draw(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **FAST))
+        return dict(style=Rate.of(p.style == v[0] for p, v in zip(self.other, seen, strict=True) if p.style), subject=Rate.of(p.subject == v[1] for p, v in zip(self.other, seen, strict=True)))
+
+    def tuned(self, model, images, texts, steps=100):
+        loop = Relearning(model, images, texts, seed=self.seed)
+        for _ in range(steps): loop.train_step()
+        return loop.pipeline()
+
+    def weights_attack(self, model, name): # → booleans, UNet evaluations
+        "Attacks on the weights: fine-tuning, or a LoRA of the concept made on the base model."
+        images, texts = (self.what['safe_images'][:25], self.what['safe'][:25]) if name == 'benign' else (self.images[:25], self.texts[:25])
+        attacked = merged(model, lora(self.pipe, self.tuned(self.pipe, images, texts))[0]) if name == 'lora' else self.tuned(model, images, texts)
+        return self.ask(attacked), 3*100*8
+
+    def probe(self, model, name): # → booleans, UNet evaluations
+        "Pictures of what was asked for, to be finished or completed with prompts that do not ask for it."
+        pictures = [self.world.image(p.style or self.world.styles[0], p.subject) for p in self.asked]
+        found, forwards = PROBES[name](model, pictures, [put(o, '') for o in self.where], **FAST)
+        return self.unwanted(found), forwards
+
+    def attack(self, model, name, plain):
+        "One line of the table: hits, with or without the attack, prompt by prompt."
+        if name in ATTACKS:
+            o = strike(model, self.goal(), ATTACKS[name], self.unwanted, plain=plain, **FAST)
+            return o.hit, o.attack.forwards
+        return (self.weights_attack if name in WEIGHTS else self.probe)(model, name)
+
+
+def main(concepts, methods, attacks, n, seeds, updates, out):
+    done = {tuple(r[k] for k in ('concept', 'method', 'seed', 'attack')) for r in read_jsonl(out)}
+    for concept in concepts:
+        for seed in range(seeds):
+            bench = Bench(concept, n, seed, updates)
+            for method in methods:
+                todo = [a for a in ('none', *attacks) if (concept, method, seed, a) not in done]
+                if todo: one_method(bench, method, todo, out)
+
+
+def one_method(bench, method, todo, out):
+    "Erase once, attack with whatever is left to do."
+    begun = time.time()
+    model = bench.erased(method)
+    took, plain = time.time()-begun, unattacked(model, bench.goal(), bench.unwanted, **FAST)
+    for name in todo:
+        begun, more = time.time(), {}
+        if name == 'none': hit, forwards, more = plain, 0, dict(erasing=round(took, 1), floor=bench.floor(model), **{k: r.to_dict() for k, r in bench.kept(model).items()})
+        else: hit, forwards = bench.attack(model, name, plain)
+        both = hit if name in PROBES else [bool(a or b) for a, b in zip(plain, hit, strict=True)]
+        append_jsonl(out, [dict(concept=bench.concept, method=method, seed=bench.seed, attack=name, success=Rate.of(both).to_dict(), forwards=forwards, seconds=round(time.time()-begun, 1),
+                                prompts=bench.where, subjects=[p.subject for p in bench.asked], hits=both, **more)])
+        print(f'{bench.concept:12} {method:12} seed {bench.seed}  {name:18} {Rate.of(both)}', flush=True)
+
+
+def table(out):
+    "Attacks by methods, all concepts and seeds pooled; and the prompts that gave way most often."
+    rows = read_jsonl(out)
+    attacks, methods = (list(dict.fromkeys(r[k] for r in rows)) for k in ('attack', 'method'))
+    for concept in [*dict.fromkeys(r['concept'] for r in rows)]:
+        print(f'\n{concept}: share that shows the concept, with or without the attack; probes (finish, complete) alone')
+        print('| attack | '+' | '.join(methods)+' |\n|'+'---|'*(len(methods)+1))
+        for a in attacks:
+            cells = [Rate.of(h for r in rows if (r['concept'], r['attack'], r['method']) == (concept, a, m) for h in r['hits']) for m in methods]
+            print(f'| {a} | '+' | '.join(str(c) if c.n else '' for c in cells)+' |')
+        for k, title in dict(floor='not asked for', style='right style, all else', subject='right subject, all else').items():
+            found = [[r for r in rows if (r['concept'], r['attack'], r['method']) == (concept, 'none', m)] for m in methods]
+            print(f'| {title} | '+' | '.join(str(Rate(sum(r[k]['k'] for r in o), sum(r[k]['n'] for r in o))) if o else '' for o in found)+' |')
+        tried = [r for r in rows if r['concept'] == concept and r['method'] != 'base' and r['attack'] not in PROBES]
+        spots = {s: Rate.of(h for r in tried for o, h in zip(r['subjects'], r['hits'], strict=True) if o == s) for s in dict.fromkeys(s for r in tried for s in r['subjects'])}
+        weak = sorted(spots.items(), key=lambda o: -o[1].value)[:5]
+        if weak: print('weakest subjects: '+', '.join(f'{s} {r.value:.0%} ({r.k}/{r.n})' for s, r in weak))
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--concepts', nargs='*', default=['openmoji', 'ink', 'weapons', 'blood'])
+    parser.add_argument('--methods', nargs='*', default=list(METHODS), choices=list(METHODS))
+    parser.add_argument('--attacks', nargs='*', default=[*ATTACKS, *WEIGHTS, *PROBES], choices=[*ATTACKS, *WEIGHTS, *PROBES])
+    parser.add_argument('--n', type=int, default=40)
+    parser.add_argument('--seeds', type=int, default=1)
+    parser.add_argument('--updates', type=int, help="gradients of the trained methods; their own default")
+    parser.add_argument('--out', type=Path, default=Path('runs/redteam.jsonl'))
+    parser.add_argument('--table', action='store_true', help='print what is there')
+    args = vars(parser.parse_args())
+    if args.pop('table'): table(args['out'])
+    else: main(**args)
