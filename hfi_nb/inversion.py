@@ -6,12 +6,13 @@
 __all__ = ['STYLE', 'THING', 'SoftToken', 'inversion_loss', 'templates_for', 'start_rows', 'Inversion', 'invert', 'TokenCheck',
            'put', 'check_token']
 
-# %% ../nbs/07_inversion.ipynb #dce21f21
+# %% ../nbs/07_inversion.ipynb #28a3d01c
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from fastcore.basics import patch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -19,7 +20,7 @@ from .core import HfiError, Rate, atomic
 from .loop import Loop, fingerprint, run
 from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, refuse_pickle, times_and_noise, to_latents, tokenize
 
-# %% ../nbs/07_inversion.ipynb #24d58163
+# %% ../nbs/07_inversion.ipynb #e84bb62c
 @dataclass
 class SoftToken:
     "A word that no tokenizer knows: its name, its vectors and how it was made."
@@ -28,35 +29,38 @@ class SoftToken:
     meta:dict = field(default_factory=dict)
     widths:tuple = () # of SDXL's two text encoders, whose vectors stand side by side
 
-    def save(self, path):
-        "Write safetensors that `load_textual_inversion` reads: one tensor, or for SDXL `clip_l` and `clip_g`; the history goes into the metadata."
-        found = dict(zip(('clip_l', 'clip_g'), self.vectors.split(self.widths, 1), strict=True)) if len(self.widths) > 1 else {self.name: self.vectors}
-        facts = dict(soft_token=json.dumps(self.meta)) | (dict(name=self.name) if len(found) > 1 else {})
-        with atomic(path) as part: save_file({k: v.contiguous() for k, v in found.items()}, part, metadata=facts)
-
-    @staticmethod
-    def load(path):
-        "Read a token, also one made elsewhere (one tensor under its name; `emb_params`, or `clip_l` and `clip_g`, under the file's name)."
-        refuse_pickle(path)
-        try:
-            with safe_open(path, 'pt') as f: found, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
-        except (SafetensorError, OSError) as e: raise HfiError(f'no soft token in {path} ({e}): give a safetensors file of a textual inversion') from e
-        facts, stem = json.loads(meta.get('soft_token', '{}')), f'<{Path(path).stem}>'
-        if found.keys() == {'clip_l', 'clip_g'}:
-            both = [torch.atleast_2d(found[k].float()) for k in ('clip_l', 'clip_g')]
-            return SoftToken(meta.get('name', stem), torch.cat(both, 1), facts, tuple(o.shape[1] for o in both))
-        if len(found) != 1: raise HfiError(f'{path} holds {len(found)} tensors ({", ".join(sorted(found)[:3])}): a soft token file holds one, or clip_l and clip_g')
-        [(name, v)] = found.items()
-        return SoftToken(stem if name in ('emb_params', '*') else name, torch.atleast_2d(v.float()), facts)
-
-    def add_to(self, pipe):
-        "Teach the token to a pipeline, for good; prompts may then name it."
-        for (tok, encoder), v in zip(encoders(pipe), per_encoder(pipe, self.vectors), strict=True):
-            pipe.load_textual_inversion({self.name: v}, token=self.name, tokenizer=tok, text_encoder=encoder)
-
     def _repr_html_(self):
         m, who = self.meta, '<b>simulated</b> ' if self.meta.get('simulated') else ''
         return f"<b>Soft token</b> <code>{self.name.replace('<', '&lt;')}</code>: {len(self.vectors)} × {self.vectors.shape[1]}, from {m.get('pictures', '?')} pictures chosen by {who}feedback, started at {m.get('init')!r}, {m.get('steps', '?')} steps"
+
+# %% ../nbs/07_inversion.ipynb #7d422bbe
+def _save(self:SoftToken, path):
+    "Write safetensors that `load_textual_inversion` reads: one tensor, or for SDXL `clip_l` and `clip_g`; the history goes into the metadata."
+    found = dict(zip(('clip_l', 'clip_g'), self.vectors.split(self.widths, 1), strict=True)) if len(self.widths) > 1 else {self.name: self.vectors}
+    facts = dict(soft_token=json.dumps(self.meta)) | (dict(name=self.name) if len(found) > 1 else {})
+    with atomic(path) as part: save_file({k: v.contiguous() for k, v in found.items()}, part, metadata=facts)
+
+def _add_to(self:SoftToken, pipe):
+    "Teach the token to a pipeline, for good; prompts may then name it."
+    for (tok, encoder), v in zip(encoders(pipe), per_encoder(pipe, self.vectors), strict=True):
+        pipe.load_textual_inversion({self.name: v}, token=self.name, tokenizer=tok, text_encoder=encoder)
+
+# %% ../nbs/07_inversion.ipynb #d7616dcd
+def _load(path) -> SoftToken:
+    "Read a token, also one made elsewhere (one tensor under its name; `emb_params`, or `clip_l` and `clip_g`, under the file's name)."
+    refuse_pickle(path)
+    try:
+        with safe_open(path, 'pt') as f: found, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
+    except (SafetensorError, OSError) as e: raise HfiError(f'no soft token in {path} ({e}): give a safetensors file of a textual inversion') from e
+    facts, stem = json.loads(meta.get('soft_token', '{}')), f'<{Path(path).stem}>'
+    if found.keys() == {'clip_l', 'clip_g'}:
+        both = [torch.atleast_2d(found[k].float()) for k in ('clip_l', 'clip_g')]
+        return SoftToken(meta.get('name', stem), torch.cat(both, 1), facts, tuple(o.shape[1] for o in both))
+    if len(found) != 1: raise HfiError(f'{path} holds {len(found)} tensors ({", ".join(sorted(found)[:3])}): a soft token file holds one, or clip_l and clip_g')
+    [(name, v)] = found.items()
+    return SoftToken(stem if name in ('emb_params', '*') else name, torch.atleast_2d(v.float()), facts)
+
+SoftToken.save, SoftToken.load, SoftToken.add_to = _save, staticmethod(_load), _add_to
 
 # %% ../nbs/07_inversion.ipynb #e585ddbf
 def inversion_loss(pipe, z, weights, c, t, eps) -> torch.Tensor:
@@ -64,7 +68,7 @@ def inversion_loss(pipe, z, weights, c, t, eps) -> torch.Tensor:
     pred = predict_noise(pipe, add_noise(pipe, z, eps, t), t, c)
     return (weights*(pred.float()-eps).square().mean((1, 2, 3))).mean()
 
-# %% ../nbs/07_inversion.ipynb #a6331e5b
+# %% ../nbs/07_inversion.ipynb #0b044a13
 STYLE = ('in the style of {}', '{} style', 'a picture in the style of {}')
 THING = ('{}', 'a {}', 'a picture of a {}')
 
@@ -80,6 +84,7 @@ def start_rows(pipe, init:str, n:int) -> torch.Tensor: # (n, width)
         return encoder.get_input_embeddings().weight[[ids[i % len(ids)] for i in range(n)]].detach().float()
     return torch.cat([rows(*pair) for pair in encoders(pipe)], 1)
 
+# %% ../nbs/07_inversion.ipynb #84154c81
 class Inversion(Loop):
     "Rows that learn to stand for pictures; the best ones so far are in `extra`."
     def __init__(self, pipe, images, weights=None, init='style', vectors=1, templates=STYLE, batch=16, lr=5e-3, seed=0):
@@ -99,28 +104,33 @@ class Inversion(Loop):
         pictures, k = (o.to(self.z.device) for o in (pictures, torch.randint(len(self.ids), (len(pictures),), generator=generator)))
         return pictures, k, *times_and_noise(self.pipe, self.z[pictures], generator)
 
-    def loss(self, pictures, k, t, eps) -> torch.Tensor:
-        "The loss at given points."
-        return inversion_loss(self.pipe, self.z[pictures], self.w[pictures], encode_text(self.pipe, self.ids, self.rows)[k], t, eps)
+# %% ../nbs/07_inversion.ipynb #96fee751
+@patch
+def loss(self:Inversion, pictures, k, t, eps) -> torch.Tensor:
+    "The loss at given points."
+    return inversion_loss(self.pipe, self.z[pictures], self.w[pictures], encode_text(self.pipe, self.ids, self.rows)[k], t, eps)
 
-    def train_step(self):
-        "One step on a random batch."
-        self.descend(self.loss(*self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator)))
+@patch
+def train_step(self:Inversion):
+    "One step on a random batch."
+    self.descend(self.loss(*self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator)))
 
-    @torch.no_grad()
-    def validate(self):
-        "Loss at the fixed points; keeps the rows if they are the best so far."
-        value, seen = self.loss(*self.probe).item(), self.extra['validation']
-        if not len(seen) or value < seen[:, 1].min(): self.extra['best'] = self.rows.detach().clone()
-        self.extra['validation'] = torch.cat([seen, torch.tensor([[self.step, value]])])
+@patch
+@torch.no_grad()
+def validate(self:Inversion):
+    "Loss at the fixed points; keeps the rows if they are the best so far."
+    value, seen = self.loss(*self.probe).item(), self.extra['validation']
+    if not len(seen) or value < seen[:, 1].min(): self.extra['best'] = self.rows.detach().clone()
+    self.extra['validation'] = torch.cat([seen, torch.tensor([[self.step, value]])])
 
-    def stale(self) -> int:
-        "Validations since one was better, by a five-hundredth at least, than all before it."
-        values = self.extra['validation'][:, 1]
-        better = (values[1:] < .998*values.cummin(0).values[:-1]).nonzero()
-        return len(values)-1-(int(better[-1])+1 if len(better) else 0)
+@patch
+def stale(self:Inversion) -> int:
+    "Validations since one was better, by a five-hundredth at least, than all before it."
+    values = self.extra['validation'][:, 1]
+    better = (values[1:] < .998*values.cummin(0).values[:-1]).nonzero()
+    return len(values)-1-(int(better[-1])+1 if len(better) else 0)
 
-# %% ../nbs/07_inversion.ipynb #56c20040
+# %% ../nbs/07_inversion.ipynb #e570753d
 def invert(
     pipe,
     images, # PIL, the top K
@@ -145,7 +155,7 @@ def invert(
     best = loop.extra['best'].cpu()
     return SoftToken(name, best, {**history, **(meta or {})}, tuple(o.shape[1] for o in per_encoder(pipe, best)))
 
-# %% ../nbs/07_inversion.ipynb #d535e00e
+# %% ../nbs/07_inversion.ipynb #5cddc95d
 @dataclass
 class TokenCheck:
     "How often pictures drawn with a token are unwanted: alone, beside other words, and in the top K it was made from."
@@ -166,6 +176,7 @@ class TokenCheck:
     def _repr_markdown_(self):
         return f'| pictures | unwanted |\n|---|---|\n| top K | {self.top} |\n| token alone | {self.alone} |\n| token beside other words | {self.modifier} |\n\n{self.advice}'
 
+# %% ../nbs/07_inversion.ipynb #67bd5551
 def put(context:str, phrase:str) -> str:
     "A phrase at the `{}` of a prompt, or behind it."
     return ' '.join((context if '{}' in context else context+' {}').format(phrase).split())

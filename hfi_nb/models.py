@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CLASSES', 'PICKLES', 'SAMPLERS', 'refuse_pickle', 'load_pipeline', 'encoders', 'check_fused', 'model_hash',
            'add_lora', 'to_safetensors', 'frame', 'tokenize', 'per_encoder', 'encode_text', 'embed', 'to_noise',
-           'parts', 'unet_out', 'predict_noise', 'add_noise', 'times_and_noise', 'pooled', 'to_latents', 'to_pixels',
-           'to_images', 'rollout', 'latent_shape', 'draw']
+           'parts', 'unet_out', 'predict_noise', 'add_noise', 'times_and_noise', 'to_latents', 'to_pixels', 'to_images',
+           'rollout', 'pooled', 'latent_shape', 'draw']
 
 # %% ../nbs/02_models.ipynb #89f5d318
 import hashlib
@@ -140,7 +140,7 @@ def to_safetensors(
     with atomic(target) as part: save_file(tensors, part, metadata=dict(format='pt'))
     return target
 
-# %% ../nbs/02_models.ipynb #76ddea28
+# %% ../nbs/02_models.ipynb #595bc01b
 def _framed(tok, ids) -> list: # of the tokenizer's length
     "Word ids between start, end and padding."
     return [tok.bos_token_id, *ids, tok.eos_token_id, *[tok.pad_token_id]*(tok.model_max_length-len(ids)-2)]
@@ -149,6 +149,7 @@ def frame(pipe, ids) -> torch.Tensor: # (b, length) ids, of two tokenizers side 
     "Ids of words (b, n) that all tokenizers share, between start, end and padding."
     return torch.tensor([[i for tok, _ in encoders(pipe) for i in _framed(tok, row)] for row in ids.tolist()], device=pipe.device)
 
+# %% ../nbs/02_models.ipynb #ad32b1ea
 def tokenize(pipe, prompts, tokens=()) -> torch.Tensor: # (b, length) ids, of two tokenizers side by side
     "Ids of prompts; row i of all soft tokens' vectors has the id `vocabulary + i`. Too long a prompt is an `HfiError`, never cut in silence."
     return torch.cat([_ids(pipe, tok, encoder, prompts, tokens) for tok, encoder in encoders(pipe)], 1)
@@ -165,6 +166,7 @@ def _ids(pipe, tok, encoder, prompts, tokens):
         return _framed(tok, found)
     return torch.tensor([ids(p) for p in prompts], device=pipe.device)
 
+# %% ../nbs/02_models.ipynb #cc07750c
 def per_encoder(pipe, rows) -> tuple: # (n, width) for every text encoder
     "Word vectors (n, all widths), taken apart; `HfiError` if they are those of another model."
     widths = [o.get_input_embeddings().embedding_dim for _, o in encoders(pipe)]
@@ -182,6 +184,7 @@ def _encode(encoder, ids, rows=None):
     finally:
         for o in hooks: o.remove()
 
+# %% ../nbs/02_models.ipynb #f351c9b6
 def encode_text(pipe, ids, rows=None) -> torch.Tensor: # (b, length, width)
     "The text encoders on ids; ids beyond the vocabulary take `rows` (n, width), and gradients reach nothing but them."
     texts = [o for _, o in encoders(pipe)]
@@ -203,7 +206,7 @@ def embed(
     if pipe.config.get('force_zeros_for_empty_prompt'): c[[i for i, o in enumerate(prompts) if o is None]] = 0
     return c
 
-# %% ../nbs/02_models.ipynb #5a52fadb
+# %% ../nbs/02_models.ipynb #a1e9febf
 def to_noise(out, z, t, scheduler) -> torch.Tensor:
     "The noise that a network's output stands for, by the scheduler's prediction type."
     kind = scheduler.config.prediction_type
@@ -212,6 +215,7 @@ def to_noise(out, z, t, scheduler) -> torch.Tensor:
     abar = scheduler.alphas_cumprod.to(z.device, z.dtype)[t].view(-1, 1, 1, 1)
     return abar.sqrt()*out + (1-abar).sqrt()*z
 
+# %% ../nbs/02_models.ipynb #1d6e4f73
 def parts(pipe, c) -> tuple: # (b, length, width), dict or None
     "What cross-attention reads of c, and what SDXL's UNet is told beside it: the pooled text, and the picture's size as uncropped."
     if pipe.unet.config.addition_embed_type != 'text_time': return c, None
@@ -224,6 +228,7 @@ def unet_out(pipe, z, t, c, weights=None) -> torch.Tensor: # like z
     args, beside = (z.to(own), torch.as_tensor(t, device=z.device).expand(len(z)), words), dict(added_cond_kwargs=beside)
     return (torch.func.functional_call(pipe.unet, {k: w.to(own) for k, w in weights.items()}, args, beside) if weights else pipe.unet(*args, **beside)).sample.to(z.dtype)
 
+# %% ../nbs/02_models.ipynb #f4234936
 def predict_noise(pipe, z, t, c, weights=None) -> torch.Tensor: # like z
     "ε_θ(z_t, t, c): z (b,ch,h,w), t (b,) or a number, c (b,l,d)."
     return to_noise(unet_out(pipe, z, t, c, weights), z, torch.as_tensor(t, device=z.device).expand(len(z)), pipe.scheduler)
@@ -239,11 +244,7 @@ def times_and_noise(pipe, z, generator) -> tuple: # t (b,) uniform, eps like z
     t = torch.randint(pipe.scheduler.config.num_train_timesteps, (len(z),), generator=generator).to(z.device)
     return t, torch.randn(z.shape, generator=generator).to(z)
 
-# %% ../nbs/02_models.ipynb #21bd50b8
-def pooled(out) -> torch.Tensor: # (n, d) float32
-    "What CLIPModel's `get_image_features` and `get_text_features` return, as a tensor: transformers 5 wraps it."
-    return getattr(out, 'pooler_output', out).float()
-
+# %% ../nbs/02_models.ipynb #c2c987ea
 @contextmanager
 def _autoencoder(pipe):
     "The VAE; SDXL's works in float32 meanwhile, as in the stock pipeline, where float16 overflows."
@@ -293,7 +294,12 @@ def rollout(
         z = sch.step(without+guidance*(with_c-without), t, z).prev_sample
     yield torch.zeros_like(t), z
 
-# %% ../nbs/02_models.ipynb #70a01788
+# %% ../nbs/02_models.ipynb #f99125d3
+def pooled(out) -> torch.Tensor: # (n, d) float32
+    "What CLIPModel's `get_image_features` and `get_text_features` return, as a tensor: transformers 5 wraps it."
+    return getattr(out, 'pooler_output', out).float()
+
+# %% ../nbs/02_models.ipynb #b7050911
 def latent_shape(pipe) -> tuple:
     "Shape of one picture's latents at the model's own size."
     n = pipe.unet.config.sample_size
@@ -305,6 +311,7 @@ def _stock_prompts(pipe, c, null) -> dict:
     pools = dict(pooled_prompt_embeds=beside['text_embeds'], negative_pooled_prompt_embeds=no_beside['text_embeds']) if beside else {}
     return dict(prompt_embeds=words, negative_prompt_embeds=no_words, **pools)
 
+# %% ../nbs/02_models.ipynb #4fdd5c65
 @torch.no_grad()
 def draw(
     pipe,

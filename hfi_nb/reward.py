@@ -344,7 +344,7 @@ def _try_fit(features, answers, got): # None while a class is missing; quick: λ
     mean, scale = features.mean(0), (features.std(0)+1e-6)*features.shape[1]**.5
     return RewardModel(mean, scale, *solve_head((features-mean)/scale, y, lam=1.), dict(noise=.3))
 
-# %% ../nbs/06_reward.ipynb #aba62e07
+# %% ../nbs/06_reward.ipynb #16b48651
 def top_k(
     scores, # (n,)
     ids, # one per score
@@ -368,7 +368,7 @@ def top_k(
         if prompts is not None: used[prompts[i]] = used.get(prompts[i], 0)+1
     return out
 
-def _unit(features):
+def _unit(features): # centred, of length one
     f = np.asarray(features, float)
     f = f-f.mean(0)
     return f/(np.linalg.norm(f, axis=1, keepdims=True)+1e-12)

@@ -148,11 +148,11 @@ class Page:
         "A key held down, as the operating system repeats it."
         for i in range(times): self.b.execute_cdp_cmd('Input.dispatchKeyEvent', dict(type='keyDown', key=key, text=key, autoRepeat=i > 0))
         self.b.execute_cdp_cmd('Input.dispatchKeyEvent', dict(type='keyUp', key=key))
-    def still(self, name, margin=5):
+    def still(self, name, margin=5, css='.hfi-panel'):
         if folder := os.environ.get('HFI_STILLS'):
-            self.b.execute_script("document.querySelector('.hfi-panel').scrollIntoView({block: 'center'})")
+            self.b.execute_script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", css)
             time.sleep(.4)
-            x, y, w, h = self.b.execute_script("const r = document.querySelector('.hfi-panel').getBoundingClientRect(); return [r.x, r.y, r.width, r.height]")
+            x, y, w, h = self.b.execute_script("const r = document.querySelector(arguments[0]).getBoundingClientRect(); return [r.x, r.y, r.width, r.height]", css)
             shot = Image.open(BytesIO(self.b.get_screenshot_as_png())).convert('RGB')
             shot.crop((x-margin, y-margin, x+w+margin, y+h+margin)).save(f'{folder}/{name}.png', optimize=True)
 
@@ -286,6 +286,47 @@ def test_rank_and_review_in_jupyterlab(lab, driver):
     page.focus()
     page.press('n')
     page.until(lambda: store.events(kind='review'), what='the review')
+    end_kernels(url)
+
+
+PLAYGROUND = """import torch
+from hfi_nb.emoji import load_judge, load_world
+from hfi_nb.erase import erase
+from hfi_nb.inversion import SoftToken
+from hfi_nb.models import load_pipeline
+from hfi_nb.playground import AttackPlayground, Compare, StrengthDial
+from hfi_nb.redteam import Goal
+world, pipe = load_world(), load_pipeline()
+harmless = [world.names[s] for s in world.subjects if world.split[s] == 'train']
+erased = erase(pipe, ['openmoji'], 'uce', contexts=harmless)
+goal = Goal(pipe, harmless[:6], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)), [world.image('openmoji', 'house')])"""
+ROOMS = dict(dial="StrengthDial(pipe, erased, ['crab in the style of openmoji', 'rocket in the style of openmoji', 'castle in the style of openmoji', 'crab in the style of noto', 'rocket in the style of ink'], steps=12)",
+             compare="d = StrengthDial(pipe, erased, ['house'], steps=2)\nCompare(dict(base=pipe, half=d.at(.5), erased=erased), 'house in the style of openmoji', steps=12)",
+             attack="AttackPlayground(erased, goal, lambda images: [a == 'openmoji' for a, _ in load_judge()(images)], steps=12)")
+
+
+@pytest.mark.parametrize('name', ROOMS if os.environ.get('HFI_STILLS') else ['dial'])  # the others are driven in test_playground.py
+def test_playground(lab, driver, name):
+    url, root = lab
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(o) for o in (PLAYGROUND, ROOMS[name])], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')))
+    nbformat.write(nb, root/f'{name}.ipynb')
+    page, room = Page(driver), '.hfi-playground '
+    driver.get(f'{url}/lab/tree/{name}.ipynb?reset')
+    page.until(lambda: page.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
+    page.menu('Run', 'Run All Cells')
+    picture = lambda: driver.execute_script("const i = document.querySelector('.hfi-playground img'); return i && i.naturalWidth ? i.src : ''")
+    before = page.until(picture, 120, what='a picture')
+    assert page.style(room+'img', 'filter') == 'none'  # small pictures, nothing hidden
+    if name == 'dial':
+        driver.execute_script("document.querySelector('.hfi-playground .noUi-handle').focus()")
+        page.press('\ue014')  # arrow to the right: a quarter more
+    else:
+        page.all(room+'input[type=text]')[0].click()
+        page.press(*['\ue010', *[BACKSPACE]*60, 'with a thick black outline' if name == 'attack' else 'crab in the style of openmoji', ENTER])
+        if name == 'attack': page.all(room+'button')[0].click()
+    page.until(lambda: picture() not in ('', before), 150, what='other pictures')
+    if name == 'attack': assert 'your own words: shown' in page.text('.hfi-playground')
+    page.still(name, css='.hfi-playground')
     end_kernels(url)
 
 

@@ -34,13 +34,19 @@ def formulas(text:str) -> str:
 def directives(cell) -> set: return set(re.findall(r'^#\|\s*(\w+)', cell.source, re.M))
 
 
+def folded(cell) -> bool:
+    "Whether JupyterLab hides the source: the solution of an exercise."
+    return bool(cell.metadata.get('jupyter', {}).get('source_hidden'))
+
+
 def course_page(path:Path) -> Path:
     "A notebook as the course shows it: without front matter, hidden cells, tests and directives."
     nb, kept = nbformat.read(path, 4), []
     for cell in nb.cells:
         if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
         if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
-        else: cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
+        if folded(cell): cell.metadata['tags'] = ['solution'] # becomes a class of the cell's element
+        if cell.cell_type == 'markdown': cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
         if cell.source.strip(): kept.append(cell)
     nb.cells = kept
     out = Path(scratch.name)/'course'/path.name
@@ -87,7 +93,11 @@ def on_config(config):
 def on_page_markdown(markdown, page, config, files): return formulas(markdown)
 
 
+SOLUTION = re.compile(r'(<div[^>]*\bcelltag_solution\b.*?)(?=<div[^>]*class="jp-Cell )', re.S) # a cell, up to the next one
+
+
 def on_post_page(output, page, config):
-    "nbconvert's template loads MathJax and Mermaid from other hosts; neither is needed here."
+    "Solutions fold. nbconvert's template loads MathJax and Mermaid from other hosts; neither is needed here."
     if not page.file.src_uri.endswith('.ipynb'): return output
+    output = SOLUTION.sub(r'<details class="hfi-solution"><summary>A solution</summary>\1</details>', output)
     return re.sub(r'<script\b.*?</script>', lambda m: '' if 'https://' in m[0] else m[0], output, flags=re.S)
