@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['rank', 'count', 'spread', 'first', 'once', 'share', 'mean']
 
-# %% ../nbs/02a_processes.ipynb #e07a49f0
+# %% ../nbs/02a_processes.ipynb #d36b2ca0
 from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
+from tqdm.auto import tqdm
 
 from .core import HfiError, default_device
 
@@ -32,14 +33,19 @@ def _peers():
     except RuntimeError as e:
         raise HfiError(f'another process of this run has stopped: its own message says why. What was finished is kept; start the same command again ({str(e).splitlines()[0]})') from e
 
-# %% ../nbs/02a_processes.ipynb #e37b90c6
-def spread(work, parts) -> list: # what `work` gave for every part
-    "work(part) of all parts, in their order, on every process; each part is done by one process."
+# %% ../nbs/02a_processes.ipynb #2a97be3d
+def spread(
+    work, # function of a part
+    parts, # in the same order on every process
+    desc:str='', # of a progress bar; none by default
+) -> list: # what `work` gave for every part, in their order, on every process
+    "Every part is done by one process, and all learn what came of it."
     parts = list(parts)
-    found = [{i: work(parts[i]) for i in range(rank(), len(parts), count())}]
+    own = tqdm(range(rank(), len(parts), count()), desc=desc, disable=not desc or rank() > 0)
+    found = [{i: work(parts[i]) for i in own}]
     if count() > 1:
-        own, found = found[0], [None]*count()
-        with _peers(): dist.all_gather_object(found, own)
+        mine, found = found[0], [None]*count()
+        with _peers(): dist.all_gather_object(found, mine)
     done = {i: o for some in found for i, o in some.items()}
     return [done[i] for i in range(len(parts))]
 
