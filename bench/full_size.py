@@ -15,13 +15,15 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hfi_nb.core import default_device
-from hfi_nb.distill import Erasure, Task
+from hfi_nb.distill import Erasure, make_task
 from hfi_nb.emoji import data_dir
 from hfi_nb.inversion import Inversion
 from hfi_nb.memory import predict_memory
@@ -66,9 +68,7 @@ def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
 
 def erase_step(pipe, batch, checkpointing, compiled):
     "A function that takes one gradient at points already walked to."
-    c, shape = embed(pipe, ['cat', None]), latent_shape(pipe)
-    task = Task(c[:1], c[1:], c[:0], c[:0], torch.zeros((0, *shape), device=pipe.device))
-    loop = Erasure(pipe, task, batch=batch, checkpointing=checkpointing)
+    shape, loop = latent_shape(pipe), Erasure(pipe, make_task(pipe, ['house']), batch=batch, checkpointing=checkpointing)
     loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device), torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
     if compiled: loop.student.unet.compile()
     return loop.train_step
@@ -76,11 +76,7 @@ def erase_step(pipe, batch, checkpointing, compiled):
 
 def invert_step(pipe, batch):
     "A function that takes one gradient of textual inversion."
-    class Latents(Inversion):
-        def __init__(self): super().__init__(pipe, [None]*batch, batch=batch)
-    import hfi_nb.inversion as inversion
-    inversion.to_latents = lambda pipe, images: torch.randn((len(images), *latent_shape(pipe)), device=pipe.device)
-    return Latents().train_step
+    return Inversion(pipe, [Image.new('RGB', (64, 64))]*batch, batch=batch).train_step
 
 
 def measure(model, batch, dtype, checkpointing, compiled, stage):
@@ -102,7 +98,7 @@ def measure(model, batch, dtype, checkpointing, compiled, stage):
 
 def child(model, **setting):
     "One setting in a process of its own; None if it failed, which is said."
-    done = subprocess.run([sys.executable, __file__, model, '--one', json.dumps(setting)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(Path(__file__).resolve()), model, '--one', json.dumps(setting)], capture_output=True, text=True)
     found = [o[7:] for o in done.stdout.splitlines() if o.startswith('RESULT ')]
     if not found: print(f'{setting}: failed, {(done.stderr.strip().splitlines() or ["killed"])[-1][:160]} (exit code {done.returncode})', flush=True)
     return json.loads(found[0]) if found else None

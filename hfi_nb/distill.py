@@ -76,11 +76,11 @@ def make_task(
     anchors = [put(o, phrases[i % len(phrases)]) for i, o in enumerate(safe)]
     return Task(c_s, c_0, concept, weight, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
 
-# %% ../nbs/08_distill.ipynb #f628584f
+# %% ../nbs/08_distill.ipynb #84e35a8d
 def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     "One point as the paper draws it: t from Beta(3,3), the teacher's guided DDIM steps from pure noise down to t, none if t is the first."
     g, task, o = loop.generator, loop.task, loop.settings
-    row = torch.multinomial(task.weight, 1, generator=g)
+    row = share(torch.multinomial(task.weight, 1, generator=g)) # one point is for one process
     z = torch.randn((1, *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
     a, b = (-torch.rand(3, 2, generator=g).log()).sum(0) # two Gamma(3): their share is Beta(3,3)
     stop = 1-float(a/(a+b)) # share of the way that is walked: t = T(1 − stop)
