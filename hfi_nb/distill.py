@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'POINTS', 'PAPER', 'trained_weights', 'with_weights', 'Tas
            'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal', 'Settings', 'Erasure',
            'distill', 'conflicts']
 
-# %% ../nbs/08_distill.ipynb #b545aeba
+# %% ../nbs/08_distill.ipynb #60cf90e9
 import copy
 from dataclasses import asdict, dataclass, replace
 from math import cos, pi
@@ -19,6 +19,7 @@ from .core import HfiError
 from .inversion import put
 from .loop import Loop, fingerprint, run
 from .models import add_noise, embed, latent_shape, model_hash, predict_noise, rollout, times_and_noise, to_latents
+from .processes import count, share, spread
 
 # %% ../nbs/08_distill.ipynb #3e2b9e2f
 def trained_weights(unet, part:str='attn2') -> dict: # name → copy, float32
@@ -75,11 +76,11 @@ def make_task(
     anchors = [put(o, phrases[i % len(phrases)]) for i, o in enumerate(safe)]
     return Task(c_s, c_0, concept, weight, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
 
-# %% ../nbs/08_distill.ipynb #f628584f
+# %% ../nbs/08_distill.ipynb #84e35a8d
 def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     "One point as the paper draws it: t from Beta(3,3), the teacher's guided DDIM steps from pure noise down to t, none if t is the first."
     g, task, o = loop.generator, loop.task, loop.settings
-    row = torch.multinomial(task.weight, 1, generator=g)
+    row = share(torch.multinomial(task.weight, 1, generator=g)) # one point is for one process
     z = torch.randn((1, *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
     a, b = (-torch.rand(3, 2, generator=g).log()).sum(0) # two Gamma(3): their share is Beta(3,3)
     stop = 1-float(a/(a+b)) # share of the way that is walked: t = T(1 − stop)
@@ -87,22 +88,25 @@ def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)
     for _ in range(min(int(stop*o.steps), o.steps-1)+1): t, z = next(path)
     return z, t[None], row
 
-# %% ../nbs/08_distill.ipynb #c901667c
+# %% ../nbs/08_distill.ipynb #e0c8b130
 def fill_bank(loop): # → z (n,ch,h,w), t (n,), row (n,)
-    "All points of a batch of the teacher's trajectories."
+    "All points of a batch of the teacher's trajectories; each process walks some of them."
     g, task, o = loop.generator, loop.task, loop.settings
     row = torch.multinomial(task.weight, o.paths, replacement=True, generator=g)
     z = torch.randn((len(row), *latent_shape(loop.pipe)), generator=g).to(task.c_s.device)
-    path = list(rollout(loop.pipe, task.c_s[row], z, o.steps, o.guidance, weights=loop.extra))[:-1]
-    return torch.cat([z for _, z in path]), torch.stack([t for t, _ in path]).repeat_interleave(len(row)), row.repeat(len(path))
+    def walk(i):
+        path = list(rollout(loop.pipe, task.c_s[row[i]], z[i.to(z.device)], o.steps, o.guidance, weights=loop.extra))[:-1]
+        return torch.stack([t for t, _ in path]).cpu(), torch.stack([z for _, z in path]).cpu()
+    times, ways = zip(*spread(walk, torch.arange(len(row)).chunk(count())), strict=True)
+    return torch.cat(ways, 1).flatten(0, 1).to(z.device), times[0].repeat_interleave(len(row)), row.repeat(len(times[0]))
 
 def bank_points(loop): # → z (b,ch,h,w), t (b,), row (b,)
     "A batch from the bank, times weighted by the density of Beta(3,3); the bank is filled anew every `refresh` steps."
     if loop.step % loop.settings.refresh == 0 or loop.bank is None: loop.bank = fill_bank(loop)
     z, t, row = loop.bank
-    share = (t.cpu()+.5)/loop.pipe.scheduler.config.num_train_timesteps
-    i = torch.multinomial((share*(1-share))**2, loop.settings.batch, replacement=True, generator=loop.generator)
-    return z[i.to(z.device)], t[i.to(t.device)], row[i]
+    at = (t+.5)/loop.pipe.scheduler.config.num_train_timesteps
+    i = share(torch.multinomial((at*(1-at))**2, loop.settings.batch, replacement=True, generator=loop.generator))
+    return z[i.to(z.device)], t[i].to(z.device), row[i]
 
 # %% ../nbs/08_distill.ipynb #20fef2cb
 def pull(eps, target) -> torch.Tensor:
@@ -158,7 +162,7 @@ class Settings:
         if self.method not in METHODS: raise HfiError(f'unknown method {self.method!r}: use one of {", ".join(METHODS)}')
         if self.points not in POINTS: raise HfiError(f'unknown kind of points {self.points!r}: use one of {", ".join(POINTS)}')
 
-# %% ../nbs/08_distill.ipynb #f0481f2d
+# %% ../nbs/08_distill.ipynb #b25c080f
 class Erasure(Loop):
     "Student and teacher: only the weights that learn exist twice."
     def __init__(self, pipe, task:Task, **settings): # of `Settings`
@@ -181,12 +185,13 @@ class Erasure(Loop):
         task, g = self.task, self.generator
         i = torch.randint(len(task.z_safe), (self.settings.batch,), generator=g)
         t, eps = times_and_noise(self.pipe, task.z_safe[i], g)
+        i, t, eps = share(i), share(t), share(eps)
         return add_noise(self.pipe, task.z_safe[i], eps, t), t, eps, i
 
     def preservation(self) -> torch.Tensor:
         "The retain loss (ours): on safe pictures the student stays with the base model; every fourth has the empty prompt, on which guidance leans."
         z, t, _, i = self.safe_points()
-        c = torch.where((torch.arange(len(z)) % 4 == 0).to(z.device)[:, None, None], self.task.c_0[:1], self.task.c_safe[i])
+        c = torch.where((share(torch.arange(self.settings.batch)) % 4 == 0).to(z.device)[:, None, None], self.task.c_0[:1], self.task.c_safe[i])
         with torch.no_grad(): base = self.predict(z, t, c, student=False)
         return pull(self.predict(z, t, c), base)
 

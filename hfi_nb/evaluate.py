@@ -7,7 +7,7 @@ __all__ = ['MEANING', 'paired_interval', 'Paired', 'nearest_style', 'groups', 'h
            'Evaluation', 'compare', 'paint', 'evaluate', 'far_apart', 'photo_ratio', 'show_survivors', 'interference',
            'heat_map']
 
-# %% ../nbs/09_evaluate.ipynb #a53c0e83
+# %% ../nbs/09_evaluate.ipynb #5996f311
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -16,13 +16,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
-from tqdm.auto import tqdm
 
 from .core import HfiError, Rate, atomic, image_grid, make_folder, open_image, read_json, versions, wilson, write_json
 from .distances import clip_scores, distances, mean_with_interval, pair_distance, photo_similarity
 from .emoji import Judge, Prompt, load_judge, load_world, make_prompts, shows
 from .images import generate
 from .models import draw, model_hash
+from .processes import once, spread
 
 # %% ../nbs/09_evaluate.ipynb #64a4f9b3
 def paired_interval(both:int, lost:int, gained:int, neither:int) -> tuple[float, float]:
@@ -212,7 +212,7 @@ def compare(
             for p, s, g, b, a in zip(prompts, range(len(prompts)) if seeds is None else seeds, groups(world, concept, prompts), *seen, strict=True)]
     return Evaluation(concept, rows, meta=dict(judge=_name(judge)), before=before, after=after)
 
-# %% ../nbs/09_evaluate.ipynb #9d2e6342
+# %% ../nbs/09_evaluate.ipynb #64a8c34e
 def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pictures, file names (relative to folder)
     "Pictures of a pipeline, or of any function (texts, seeds) → pictures; a pipeline's are kept in `folder` and found again."
     texts, seeds = list(texts), [int(s) for s in seeds]
@@ -222,14 +222,16 @@ def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pic
         return [open_image(Path(folder)/f) for f in files], files
     call = (lambda t, s: draw(model, t, s, **settings)) if hasattr(model, 'unet') else model
     parts = [slice(i, i+batch) for i in range(0, len(texts), batch)]
-    return [im for o in tqdm(parts, desc='drawing', disable=len(parts) < 2) for im in call(texts[o], seeds[o])], []
+    return sum(spread(lambda o: list(call(texts[o], seeds[o])), parts, 'drawing' if len(parts) > 1 else ''), []), []
 
-# %% ../nbs/09_evaluate.ipynb #c44f09be
+# %% ../nbs/09_evaluate.ipynb #fddeab2c
 def _keep(images, folder, side) -> list: # file names
     "Save pictures that no hash names."
     files = [f'pictures/{side}-{i:04d}.png' for i in range(len(images))]
-    for im, f in zip(images, files, strict=True):
-        with atomic(Path(folder)/f) as part: im.save(part)
+    def save():
+        for im, f in zip(images, files, strict=True):
+            with atomic(Path(folder)/f) as part: im.save(part)
+    once(save)
     return files
 
 def _paint_both(base, erased, texts, seeds, folder, batch, settings):
@@ -269,7 +271,7 @@ def evaluate(
         out.distances = far_apart(out, features, False if clip is None and world else clip)
         world = world or load_world()
         if world.sheets and concept in world.styles and any(r['group'] == 'concept' for r in out.rows): out.distances |= photo_ratio(out, base, features, world, batch, **settings)
-    if folder: out.save(folder)
+    if folder: once(lambda: out.save(folder))
     return out
 
 # %% ../nbs/09_evaluate.ipynb #663c5707

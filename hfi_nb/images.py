@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DEFAULTS', 'image_id', 'full_settings', 'load_images', 'generate']
 
-# %% ../nbs/03_images.ipynb #ade977ad
+# %% ../nbs/03_images.ipynb #62f682bc
 import hashlib
 import inspect
 import json
@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from .core import HfiError, append_jsonl, atomic, make_folder, open_image, read_jsonl
 from .models import draw, model_hash
+from .processes import count, once, rank, spread
 
 # %% ../nbs/03_images.ipynb #42109b9f
 def image_id(model:str, prompt:str, seed:int, settings:dict) -> str: # 16 hex digits
@@ -40,14 +41,14 @@ def load_images(folder) -> dict: # id → record
     "The records of all pictures in a folder that are whole, in the order drawn."
     return {r['id']: r for r in read_jsonl(Path(folder)/'images.jsonl') if _whole(Path(folder)/r['file'])}
 
-# %% ../nbs/03_images.ipynb #85deacf9
+# %% ../nbs/03_images.ipynb #89723683
 def generate(
     pipe,
     prompts, # strings
     seeds, # one per prompt
     folder, # study folder
     batch:int=32,
-    callback=None, # called with the records of each finished batch
+    callback=None, # called with the records of each finished turn: a batch per process
     **settings, # steps, guidance, sampler: see `draw`
 ) -> list: # one record per prompt: id, file, prompt, seed, model, settings
     "Draw what is not yet drawn and return all records in the order of the prompts."
@@ -58,9 +59,13 @@ def generate(
     ids = [image_id(model, p, s, settings) for p, s in zip(prompts, seeds, strict=True)]
     wanted = {i: dict(id=i, file=f'images/{i}.png', prompt=p, seed=int(s), model=model, settings=settings) for i, p, s in zip(ids, prompts, seeds, strict=True)}
     todo = [r for i, r in wanted.items() if i not in done]
-    for rows in tqdm([todo[i:i+batch] for i in range(0, len(todo), batch)], desc='drawing', disable=not todo):
+    def paint(rows):
         for row, im in zip(rows, draw(pipe, [r['prompt'] for r in rows], [r['seed'] for r in rows], **settings), strict=True):
             with atomic(folder/row['file']) as part: im.save(part)
-        append_jsonl(folder/'images.jsonl', rows)
+    chunks = [todo[i:i+batch] for i in range(0, len(todo), batch)] # the same on any number of processes, and so the same pictures
+    for turn in tqdm([chunks[i:i+count()] for i in range(0, len(chunks), count())], desc='drawing', disable=not todo or rank() > 0):
+        spread(paint, turn)
+        rows = sum(turn, [])
+        once(lambda rows=rows: append_jsonl(folder/'images.jsonl', rows))
         if callback: callback(rows)
     return [wanted[i] for i in ids]

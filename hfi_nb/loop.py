@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCALE', 'Loop', 'fingerprint', 'read_state', 'run']
 
-# %% ../nbs/06a_loop.ipynb #bec1a10f
+# %% ../nbs/06a_loop.ipynb #81c430c7
 import hashlib
 import json
 from pathlib import Path
@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 from .core import HfiError, atomic
+from .processes import first, mean, once, rank
 
-# %% ../nbs/06a_loop.ipynb #893eddef
+# %% ../nbs/06a_loop.ipynb #6f54b0bb
 SCALE = 2.**12 # keeps the small gradients of a float16 network from vanishing; a power of two, so exact in float32
 
 class Loop:
@@ -27,13 +28,14 @@ class Loop:
         self.opt, self.generator = torch.optim.AdamW(params.values(), lr, weight_decay=weight_decay), torch.Generator().manual_seed(seed)
 
     def descend(self, loss, clip:float=None):
-        "One optimizer step along the gradient of the parameters, and of nothing else."
-        if not torch.isfinite(loss): raise HfiError(f'the loss became {loss.item()} at step {self.step}: lower lr (now {self.lr:g})')
-        for p, g in zip(self.params.values(), torch.autograd.grad(loss*SCALE, list(self.params.values())), strict=True): p.grad = g/SCALE
+        "One optimizer step along the gradient of the parameters, and of nothing else; that of all processes' shares, where there are several."
+        [value] = mean([loss.detach()])
+        if not torch.isfinite(value): raise HfiError(f'the loss became {value.item()} at step {self.step}: lower lr (now {self.lr:g})')
+        for p, g in zip(self.params.values(), mean(torch.autograd.grad(loss*SCALE, list(self.params.values()))), strict=True): p.grad = g/SCALE
         if clip: torch.nn.utils.clip_grad_norm_(self.params.values(), clip)
         self.opt.step()
         self.step += 1
-        self.losses.append(loss.item())
+        self.losses.append(value.item())
 
     def train_step(self): raise NotImplementedError
 
@@ -54,7 +56,7 @@ class Loop:
         self.losses = state['losses'].tolist()
         self.step = len(self.losses)
 
-# %% ../nbs/06a_loop.ipynb #e551c149
+# %% ../nbs/06a_loop.ipynb #28c7e51c
 def fingerprint(*things) -> str: # 16 hex digits
     "A hash of settings; tensors count by their values."
     digest = hashlib.sha256()
@@ -68,6 +70,9 @@ def read_state(path, key:str) -> dict: # {} if there is none for this key
         with safe_open(path, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()} if f.metadata()['key'] == key else {}
     except (SafetensorError, OSError, KeyError, TypeError) as e: raise HfiError(f'checkpoint {path} is damaged ({e}): delete it, the training starts anew') from e
 
+def _keep(loop, path, key):
+    with atomic(path) as part: save_file({k: v.contiguous() for k, v in loop.state().items()}, part, metadata=dict(key=key))
+
 def run(
     loop:Loop,
     steps:int, # in all, those already done included
@@ -79,13 +84,12 @@ def run(
 ):
     "Train up to `steps`, resuming from the checkpoint at `path` if it is of this very run."
     if path and (state := read_state(path, key)): loop.restore(state)
-    bar = tqdm(total=steps, initial=loop.step, desc=desc)
+    bar = tqdm(total=steps, initial=loop.step, desc=desc, disable=rank() > 0)
     while loop.step < steps:
         loop.train_step()
         bar.update()
         if loop.step % every and loop.step < steps: continue
-        if path:
-            with atomic(path) as part: save_file({k: v.contiguous() for k, v in loop.state().items()}, part, metadata=dict(key=key))
-        if callback and callback(loop): break
+        if path: once(lambda: _keep(loop, path, key))
+        if callback and first(bool(callback(loop))): break
     bar.close()
     return loop

@@ -8,7 +8,7 @@ __all__ = ['LAMBDAS', 'picture_hash', 'default_clip', 'load_clip', 'image_featur
            'fit_reward', 'calibrate', 'reliability', 'calibration_error', 'acquisition_order', 'click_curve', 'top_k',
            'weights', 'modes']
 
-# %% ../nbs/06_reward.ipynb #0c23f885
+# %% ../nbs/06_reward.ipynb #5147a646
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ from transformers import AutoImageProcessor, CLIPModel
 from .core import HfiError, atomic, bootstrap_interval, default_device, file_hash, open_image
 from .emoji import data_dir, load_world, shows
 from .models import pooled
+from .processes import once, spread
 
 # %% ../nbs/06_reward.ipynb #42e4bb21
 def picture_hash(image) -> str: # path or PIL image
@@ -57,7 +58,7 @@ def _embed(images, model, processor) -> np.ndarray: # unit vectors, (n, d)
     pixels = processor(images=images, return_tensors='pt')['pixel_values'].to(model.device)
     return torch.nn.functional.normalize(pooled(model.get_image_features(pixel_values=pixels)), dim=-1).cpu().numpy()
 
-# %% ../nbs/06_reward.ipynb #00a2b772
+# %% ../nbs/06_reward.ipynb #a272fc2f
 def image_features(
     images, # paths or PIL images
     clip=None, # folder, hub id or what `load_clip` returned; None: the embedded tower
@@ -70,13 +71,14 @@ def image_features(
     file, keys = Path(cache or '')/f'features-{clip_hash}.safetensors', [picture_hash(im) for im in images]
     known = _read_features(file) if cache else {}
     missing = list({k: i for i, k in enumerate(keys) if k not in known}.values())
-    for at in range(0, len(missing), batch):
-        part = missing[at:at+batch]
-        opened = [images[i].convert('RGB') if isinstance(images[i], Image.Image) else open_image(images[i]) for i in part]
-        known.update(zip([keys[i] for i in part], _embed(opened, model, processor), strict=True))
-    if cache and missing:
-        with atomic(file) as scratch: save_file(known, scratch)
+    def look(part): return _embed([images[i].convert('RGB') if isinstance(images[i], Image.Image) else open_image(images[i]) for i in part], model, processor)
+    found = spread(look, [missing[at:at+batch] for at in range(0, len(missing), batch)])
+    known.update(zip([keys[i] for i in missing], [row for rows in found for row in rows], strict=True))
+    if cache and missing: once(lambda: _write_features(file, known))
     return np.stack([known[k] for k in keys]) if keys else np.zeros((0, model.config.projection_dim), np.float32)
+
+def _write_features(file, known):
+    with atomic(file) as scratch: save_file(known, scratch)
 
 def _read_features(file) -> dict:
     try: return dict(load_file(file)) if file.exists() else {}

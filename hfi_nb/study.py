@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PREVIOUS', 'Study', 'simulated_annotator']
 
-# %% ../nbs/12_study.ipynb #0449783e
+# %% ../nbs/12_study.ipynb #fbf3f112
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from .feedback import FeedbackStore, check_text
 from .images import generate, load_images
 from .inversion import SoftToken, check_token, invert, templates_for
 from .models import load_pipeline, model_hash
+from .processes import once
 from .redteam import ATTACKS, Goal, strike
 from .report import write_card, write_report
 from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip, modes, top_k, weights
@@ -101,7 +102,7 @@ class Study:
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #09f39858
+# %% ../nbs/12_study.ipynb #306c9753
 PREVIOUS = '../erased' # the model of a further round
 
 def _select(self, k:int=24, safe:int=200, most:int=6, **settings) -> dict: # top: ids, weights, modes; safe: ids
@@ -147,9 +148,9 @@ def _erase(self, contexts, **settings):
     "The safe pipeline, saved to `erased/`; `contexts` are harmless prompts, `settings` go to `erase`."
     safe, tokens, records = read_json(self.folder/'selection.json')['safe'], self.tokens(), self.records
     erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
-    erased.save_pretrained(self.folder/'erased')
-    write_json(self.folder/'erased'/'hfi.json', dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
-               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, tokens=[o.meta for o in tokens], versions=versions()))
+    facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
+               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, tokens=[o.meta for o in tokens], versions=versions())
+    once(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))
     return erased
 
 def _erased(self):

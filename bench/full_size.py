@@ -1,0 +1,139 @@
+"""One real step at full size: Stable Diffusion 1.5's or SDXL's own networks with random weights, so that memory and time are those of the real model.
+
+    python bench/full_size.py sd1 --batches 1 2 4 --dtypes float32 bfloat16 float16
+    python bench/full_size.py sdxl --dtypes bfloat16 --checkpointing --compile
+
+Every setting runs in a process of its own. `predicted` is `hfi_nb.memory.predict_memory`; `peak` is the process's largest resident memory on a CPU (less what it took
+before the model), or CUDA's largest allocation. `erase` is one gradient of SDD, `invert` one of textual inversion, `walk` one guided step of a trajectory, all after
+a first one that is not timed. From these: `default`, a gradient's share of a bank (12 guided steps of a batch, for 10 gradients) and the gradient itself;
+`reference`, the paper's own walk for every gradient (25.5 guided steps of one trajectory on average, out of 50), measured in the same run at batch 1."""
+import argparse
+import itertools
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from PIL import Image
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from hfi_nb.core import default_device
+from hfi_nb.distill import Erasure, make_task
+from hfi_nb.emoji import data_dir
+from hfi_nb.inversion import Inversion
+from hfi_nb.memory import predict_memory
+from hfi_nb.models import embed, latent_shape, rollout
+
+UNETS = dict( # the public models' configs
+    sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2, block_out_channels=(320, 640, 1280, 1280),
+             down_block_types=('CrossAttnDownBlock2D',)*3+('DownBlock2D',), up_block_types=('UpBlock2D',)+('CrossAttnUpBlock2D',)*3),
+    sdxl=dict(sample_size=128, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), layers_per_block=2, block_out_channels=(320, 640, 1280), use_linear_projection=True,
+              down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'), up_block_types=('CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'),
+              transformer_layers_per_block=(1, 2, 10), addition_embed_type='text_time', addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816))
+
+
+def text(kind, width, layers, heads, act):
+    return kind(CLIPTextConfig(hidden_size=width, intermediate_size=4*width, num_hidden_layers=layers, num_attention_heads=heads, projection_dim=width, hidden_act=act)).eval()
+
+
+def build(model, dtype, device):
+    "The pipeline, its weights random from the beginning in their own precision; the autoencoder is a small one, since no step uses it."
+    torch.set_default_dtype(dtype)
+    tok = CLIPTokenizer.from_pretrained(data_dir()/'emoji'/'model'/'tokenizer', model_max_length=77)
+    unet, small = UNet2DConditionModel(**UNETS[model]).eval().requires_grad_(False), AutoencoderKL(block_out_channels=(32,), norm_num_groups=8)
+    one, scheduler = text(CLIPTextModel, 768, 12, 12, 'quick_gelu'), DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', clip_sample=False)
+    if model == 'sd1': pipe = StableDiffusionPipeline(small, one, tok, unet, scheduler, None, None, requires_safety_checker=False)
+    else: pipe = StableDiffusionXLPipeline(small, one, text(CLIPTextModelWithProjection, 1280, 32, 20, 'gelu'), tok, tok, unet, scheduler)
+    torch.set_default_dtype(torch.float32)
+    return pipe.to(device)
+
+
+def timed(step, device):
+    "Seconds of the second call."
+    step()
+    if device.type == 'cuda': torch.cuda.synchronize()
+    begun = time.perf_counter()
+    step()
+    if device.type == 'cuda': torch.cuda.synchronize()
+    return time.perf_counter()-begun
+
+
+def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
+
+
+def erase_step(pipe, batch, checkpointing, compiled):
+    "A function that takes one gradient at points already walked to."
+    shape, loop = latent_shape(pipe), Erasure(pipe, make_task(pipe, ['house']), batch=batch, checkpointing=checkpointing)
+    loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device), torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
+    if compiled: loop.student.unet.compile()
+    return loop.train_step
+
+
+def invert_step(pipe, batch):
+    "A function that takes one gradient of textual inversion."
+    return Inversion(pipe, [Image.new('RGB', (64, 64))]*batch, batch=batch).train_step
+
+
+def measure(model, batch, dtype, checkpointing, compiled, stage):
+    device, kind = default_device(), getattr(torch, dtype)
+    before = resident()
+    pipe = build(model, kind, device)
+    if device.type == 'cuda': torch.cuda.reset_peak_memory_stats()
+    out = dict(batch=batch, dtype=dtype, checkpointing=checkpointing, compile=compiled, stage=stage)
+    if stage == 'walk':
+        c, z = embed(pipe, ['cat']*batch), torch.randn((batch, *latent_shape(pipe)), device=device)
+        path = rollout(pipe, c, z)
+        next(path)
+        out['seconds'] = timed(lambda: next(path), device)
+    else: out['seconds'] = timed(erase_step(pipe, batch, checkpointing, compiled) if stage == 'erase' else invert_step(pipe, batch), device)
+    out['peak'] = torch.cuda.max_memory_allocated() if device.type == 'cuda' else resident()-before
+    out['text'] = sum(p.numel()*p.element_size() for o in (pipe.text_encoder, getattr(pipe, 'text_encoder_2', None)) if o for p in o.parameters())
+    print('RESULT', json.dumps(out))
+
+
+def child(model, **setting):
+    "One setting in a process of its own; None if it failed, which is said."
+    done = subprocess.run([sys.executable, str(Path(__file__).resolve()), model, '--one', json.dumps(setting)], capture_output=True, text=True)
+    found = [o[7:] for o in done.stdout.splitlines() if o.startswith('RESULT ')]
+    if not found: print(f'{setting}: failed, {(done.stderr.strip().splitlines() or ["killed"])[-1][:160]} (exit code {done.returncode})', flush=True)
+    return json.loads(found[0]) if found else None
+
+
+def main(model, batches, dtypes, checkpointing, compile, stages):
+    device = default_device()
+    name = torch.cuda.get_device_name() if device.type == 'cuda' else platform.processor() or platform.machine()
+    print(f'{model} on {device.type} ({name}), {torch.get_num_threads()} threads, torch {torch.__version__}')
+    with torch.device('meta'): unet = UNet2DConditionModel(**UNETS[model])
+    learn = sum(p.numel() for k, p in unet.named_parameters() if '.attn2.' in k)
+    print(f'{unet.num_parameters()/1e6:.0f} million weights in the UNet, {learn/1e6:.1f} million of them learn (attn2)\n')
+    print('| batch | precision | checkpointing | compile | stage | predicted GiB | peak GiB | seconds |\n|---|---|---|---|---|---|---|---|', flush=True)
+    walks, steps = {}, {}
+    for batch, dtype, check, comp in itertools.product(batches, dtypes, {False, checkpointing}, {False, compile}):
+        for stage in stages:
+            if stage != 'erase' and (check or comp): continue
+            if not (got := child(model, batch=batch, dtype=dtype, checkpointing=check, compiled=comp, stage=stage)): continue
+            predicted = f'{(predict_memory(unet.config, batch, getattr(torch, dtype), checkpointing=check)["total"]+got["text"])/2**30:.1f}' if stage == 'erase' else ''
+            print(f'| {batch} | {dtype} | {"yes" if check else "no"} | {"yes" if comp else "no"} | {stage} | {predicted} | {got["peak"]/2**30:.1f} | {got["seconds"]:.2f} |', flush=True)
+            dict(walk=walks, erase=steps).get(stage, {})[(batch, dtype)] = got['seconds']
+    for batch, dtype in walks.keys() & steps.keys():
+        reference = f', reference {25.5*walks[1, dtype]+steps[1, dtype]:.1f} s for batch 1' if (1, dtype) in walks.keys() & steps.keys() else ''
+        print(f'\nbatch {batch}, {dtype}: a gradient with its points takes {1.2*walks[batch, dtype]+steps[batch, dtype]:.1f} s by default{reference}')
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', choices=UNETS)
+    parser.add_argument('--batches', type=int, nargs='+', default=[1])
+    parser.add_argument('--dtypes', nargs='+', default=['bfloat16'], choices=['float32', 'bfloat16', 'float16'])
+    parser.add_argument('--stages', nargs='+', default=['erase', 'invert', 'walk'], choices=['erase', 'invert', 'walk'])
+    parser.add_argument('--checkpointing', action='store_true')
+    parser.add_argument('--compile', action='store_true')
+    parser.add_argument('--one', type=json.loads, help=argparse.SUPPRESS)
+    args = vars(parser.parse_args())
+    one = args.pop('one')
+    measure(args['model'], **one) if one else main(**args)

@@ -1,0 +1,107 @@
+"""Two processes on one machine: the files of one process, the weights of one process, and a clear end when one of them is killed."""
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from hfi_nb.core import file_hash, read_json, read_jsonl
+
+ROOT = Path(__file__).resolve().parent.parent
+DRAW = '''
+import os, sys
+from hfi_nb.images import generate
+from hfi_nb.models import load_pipeline
+from hfi_nb.processes import rank
+turns = []
+def watch(rows):
+    turns.append(rows)
+    if len(turns) == kill and rank() == 1: os._exit(9)
+rows = generate(load_pipeline(), [f'{o} face' for o in ('cat', 'dog', 'fox', 'bear', 'cow')][:n], range(n), folder, batch=2, steps=2, callback=watch)
+'''
+FEATURES = DRAW + '''
+from hfi_nb.reward import image_features
+assert len(image_features([f'{folder}/{r["file"]}' for r in rows], cache=folder, batch=2)) == n
+'''
+ERASE = '''
+import os
+import torch
+from safetensors.torch import save_file
+from hfi_nb.distill import distill, make_task, trained_weights
+from hfi_nb.models import draw, load_pipeline
+from hfi_nb.processes import once, rank
+torch.use_deterministic_algorithms(True)
+pipe = load_pipeline()
+safe = dict(contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=draw(pipe, ['house', 'cat face'], [0, 1], steps=2))
+def watch(loop):
+    if loop.step == kill and rank() == 1: os._exit(9)
+small = dict(updates=4, every=2, refresh=2, paths=3, steps=2, batch=batch, callback=watch, path=f'{folder}/erasing.safetensors')
+erased = distill(pipe, make_task(pipe, ['ink'], **safe), **small)
+once(lambda: save_file(trained_weights(erased.unet), f'{folder}/weights.safetensors'))
+'''
+EVALUATE = '''
+from hfi_nb.evaluate import evaluate, held_out
+from hfi_nb.models import load_pipeline
+evaluate(load_pipeline(), load_pipeline(), held_out('ink', 3), 'ink', folder=folder, steps=2, batch=2)
+'''
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def launch(script, processes, **values):
+    "Run a script as `accelerate launch` would; gives each process's exit code and what it said."
+    script = ''.join(f'{k} = {(str(v) if isinstance(v, Path) else v)!r}\n' for k, v in values.items()) + script
+    port, started = str(free_port()), []
+    for i in range(processes):
+        env = os.environ | dict(RANK=str(i), LOCAL_RANK=str(i), WORLD_SIZE=str(processes), LOCAL_WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=port,
+                                OMP_NUM_THREADS='1', ACCELERATE_USE_CPU='true', PYTHONPATH=str(ROOT))
+        started.append(subprocess.Popen([sys.executable, '-c', script], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    said = [p.communicate(timeout=300) for p in started]
+    return [p.returncode for p in started], [out+err for out, err in said]
+
+
+def fine(*args, **values):
+    codes, said = launch(*args, **values)
+    assert not any(codes), said
+
+
+def test_pictures_and_features_are_the_same_files_and_a_killed_worker_leaves_a_state_to_go_on_from(tmp_path):
+    for name, processes in dict(one=1, two=2).items(): fine(FEATURES, processes, folder=tmp_path/name, n=5, kill=0) # three chunks: uneven, the second worker's last turn is empty
+    assert len(read_jsonl(tmp_path/'one'/'images.jsonl')) == 5 and file_hash(tmp_path/'one') == file_hash(tmp_path/'two')
+    codes, said = launch(DRAW, 2, folder=tmp_path/'killed', n=5, kill=1)
+    assert codes == [1, 9] and 'another process of this run has stopped' in said[0] and 'start the same command again' in said[0]
+    assert len(read_jsonl(tmp_path/'killed'/'images.jsonl')) == 4
+    fine(FEATURES, 2, folder=tmp_path/'killed', n=5, kill=0)
+    assert file_hash(tmp_path/'killed') == file_hash(tmp_path/'one')
+
+
+def test_an_empty_share_is_no_trouble(tmp_path):
+    fine(FEATURES, 2, folder=tmp_path, n=1, kill=0)
+    assert len(read_jsonl(tmp_path/'images.jsonl')) == 1
+
+
+def test_two_processes_erase_as_one_with_the_whole_batch(tmp_path):
+    for name, processes, kill in [('one', 1, 0), ('two', 2, 0), ('killed', 2, 2)]:
+        (tmp_path/name).mkdir()
+        codes, said = launch(ERASE, processes, folder=tmp_path/name, batch=8, kill=kill)
+        assert codes == ([1, 9] if kill else [0]*processes), said
+    assert 'another process of this run has stopped' in said[0] and not (tmp_path/'killed'/'weights.safetensors').exists()
+    fine(ERASE, 2, folder=tmp_path/'killed', batch=8, kill=0)
+    one, two, again = (load_file(tmp_path/o/'weights.safetensors') for o in ('one', 'two', 'killed'))
+    assert all(torch.equal(two[k], again[k]) for k in two) # resumed to the bit
+    assert max((one[k]-two[k]).abs().max() for k in one) < 1e-5
+    codes, said = launch(ERASE, 2, folder=tmp_path/'two', batch=7, kill=0)
+    assert codes == [1, 1] and 'a batch of 7 has no 2 equal shares' in said[0]
+
+
+def test_an_evaluation_is_the_same(tmp_path):
+    for name, processes in dict(one=1, two=2).items(): fine(EVALUATE, processes, folder=tmp_path/name)
+    assert read_json(tmp_path/'one'/'evaluation.json') == read_json(tmp_path/'two'/'evaluation.json')
+    assert sorted(file_hash(f) for f in (tmp_path/'one').rglob('*.png')) == sorted(file_hash(f) for f in (tmp_path/'two').rglob('*.png')) != []
