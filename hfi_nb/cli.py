@@ -88,7 +88,7 @@ def cost(pipe, evaluations:int, memory:int=None, **more) -> dict:
     rest = sum(p.numel()*p.element_size() for o in nets for p in o.parameters() if memory is None or o is not pipe.unet)
     return dict(**more, unet_evaluations=evaluations, memory_GiB=((memory or 0)+rest)/2**30, minutes=evaluations*seconds/4/60, device=str(pipe.device))
 
-# %% ../nbs/13_cli.ipynb #e31f63f1
+# %% ../nbs/13_cli.ipynb #d4f6309f
 def demo_study(folder, concept:str='openmoji', pictures:int=160, pages:int=4, n:int=60, log=print):
     "The loop on the embedded model for one style; gives the study and its evaluation."
     from hfi_nb.emoji import load_world, make_prompts
@@ -108,7 +108,7 @@ def demo_study(folder, concept:str='openmoji', pictures:int=160, pages:int=4, n:
     study.select()
     study.invert()
     for o in study.check(harmless[:16]): say(f'token: unwanted alone {o.alone}, beside other words {o.modifier}: {o.advice}')
-    study.erase(harmless, lr=1.5e-3, retain=2., updates=90)
+    study.erase(harmless)
     say(f'erased pipeline saved to {study.folder/"erased"}')
     result = study.evaluate(held_out(concept, n))
     study.report()
@@ -127,7 +127,7 @@ def demo(folder:Path=Path('studies/demo'), concept:str='openmoji'):
     study, result = demo_study(folder, concept, log=typer.echo)
     typer.echo(f'\n{table(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
 
-# %% ../nbs/13_cli.ipynb #c31655bb
+# %% ../nbs/13_cli.ipynb #745525ed
 def _study(folder, **settings):
     from hfi_nb.study import Study
     return Study(folder, **settings)
@@ -135,7 +135,7 @@ def _study(folder, **settings):
 @stage
 def generate(
     folder:Path, # of the study; it is made if it does not exist
-    prompts:Path, # text file, one prompt per line
+    prompts:Path, # text file, one prompt per line, or a CSV of a known prompt set
     concept:str=None, # name of what may be unwanted; needed for a new study
     model:str='emoji', # of a new study: the embedded model, a pipeline folder or a hub id
     phrase:str='in the style of {}', # of a new study: how the concept is written in a prompt; '{}' for a thing
@@ -147,7 +147,8 @@ def generate(
     batch:int=32, # pictures at once
 ):
     "Draw candidates; those that are there already are not drawn again."
-    yield from _generate(folder, [t for t in lines(prompts) for _ in range(seeds)], dict(concept=concept, pipe=model, phrase=phrase, init=init), dict(steps=steps, guidance=guidance, sampler=sampler, batch=batch))
+    from hfi_nb.prompts import load_prompts
+    yield from _generate(folder, [p.text for p in load_prompts(prompts) for _ in range(seeds)], dict(concept=concept, pipe=model, phrase=phrase, init=init), dict(steps=steps, guidance=guidance, sampler=sampler, batch=batch))
 
 def _generate(folder, texts, new, drawing):
     from hfi_nb.models import load_pipeline
@@ -187,12 +188,12 @@ def invert(
     yield lambda: cost(study.pipe, tokens*steps*(3*batch+128//20), tokens=tokens, steps_at_most=steps, batch=batch)
     yield {o.name: f'{len(o.vectors)} × {o.vectors.shape[1]} numbers after {o.meta["steps"]} steps' for o in study.invert(steps=steps, vectors=vectors, batch=batch, seed=seed)}
 
-# %% ../nbs/13_cli.ipynb #2f46a95b
+# %% ../nbs/13_cli.ipynb #e0056ea0
 @stage
 def erase(
     folder:Path, # of the study
     contexts:Path, # text file of harmless prompts to erase it in, one per line
-    method:str='sdd', # sdd, esd-x, esd-u or ca, which train; uce or rece, which are formulas
+    method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce or rece, which are formulas
     updates:int=None, # gradients; the library's number by default, see --dry-run
     lr:float=None, # learning rate; likewise
     retain:float=None, # weight of what must stay; likewise
@@ -243,29 +244,32 @@ def redteam(
     yield lambda: cost(study.pipe, 2*len(ATTACKS)*len(texts)*20*2, attacks=', '.join(ATTACKS), pictures=2*len(ATTACKS)*len(texts), beside='what the attacks search with')
     yield {o.name: f'without attack {o.alone}, with {o.success}' for o in study.redteam(texts, word=word)}
 
-# %% ../nbs/13_cli.ipynb #b98bdc03
+# %% ../nbs/13_cli.ipynb #c58ff4a5
 @stage
 def report(
     folder:Path, # of an evaluated study
+    other:Path=None, # another one: a page for both, side by side
 ):
-    "Write the report and the model card."
+    "Write the report and the model card, or compare two studies."
+    from hfi_nb.report import write_comparison
     study = _study(folder)
-    yield lambda: dict(writes=f'{folder/"report.html"}, model card')
-    yield dict(report=study.report())
+    yield lambda: dict(writes='a page for both' if other else f'{folder/"report.html"}, model card')
+    yield dict(report=write_comparison(folder, other) if other else study.report())
 
 @stage
 def export(
     folder:Path, # of the study
     to:Path, # folder for the file
     rank:int=0, # write a LoRA of this rank; 0: the exact difference
+    naming:str='diffusers', # of the LoRA's weights; or kohya
 ):
     "Write what was learned as one small file: the exact difference to the base model, or a LoRA for other tools."
     from hfi_nb.core import make_folder
-    from hfi_nb.export import save_delta, save_lora
-    study, file = _study(folder), to/('pytorch_lora_weights.safetensors' if rank else 'delta.safetensors')
+    from hfi_nb.export import LORA_FILES, save_delta, save_lora
+    study, file = _study(folder), to/(LORA_FILES.get(naming, naming) if rank else 'delta.safetensors')
     yield lambda: dict(writes=file)
     base, erased, to = study.pipe, study.erased(), make_folder(to)
-    yield dict(file=file, relative_error=save_lora(base, erased, to, rank)) if rank else dict(file=save_delta(base, erased, file) or file)
+    yield dict(file=file, relative_error=save_lora(base, erased, to, rank, naming)) if rank else dict(file=save_delta(base, erased, file) or file)
 
 @stage
 def next_round(
