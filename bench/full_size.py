@@ -119,7 +119,7 @@ def main(model, batches, dtypes, checkpointing, compile, stages):
             if not (got := child(model, batch=batch, dtype=dtype, checkpointing=check, compiled=comp, stage=stage)): continue
             predicted = f'{(predict_memory(unet.config, batch, getattr(torch, dtype), checkpointing=check)["total"]+got["text"])/2**30:.1f}' if stage == 'erase' else ''
             print(f'| {batch} | {dtype} | {"yes" if check else "no"} | {"yes" if comp else "no"} | {stage} | {predicted} | {got["peak"]/2**30:.1f} | {got["seconds"]:.2f} |', flush=True)
-            dict(walk=walks, erase=steps).get(stage, {})[(batch, dtype)] = got['seconds']
+            if not (check or comp): dict(walk=walks, erase=steps).get(stage, {})[(batch, dtype)] = got['seconds']
     for batch, dtype in walks.keys() & steps.keys():
         reference = f', reference {25.5*walks[1, dtype]+steps[1, dtype]:.1f} s for batch 1' if (1, dtype) in walks.keys() & steps.keys() else ''
         print(f'\nbatch {batch}, {dtype}: a gradient with its points takes {1.2*walks[batch, dtype]+steps[batch, dtype]:.1f} s by default{reference}')
