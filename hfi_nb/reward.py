@@ -58,7 +58,7 @@ def _embed(images, model, processor) -> np.ndarray: # unit vectors, (n, d)
     pixels = processor(images=images, return_tensors='pt')['pixel_values'].to(model.device)
     return torch.nn.functional.normalize(pooled(model.get_image_features(pixel_values=pixels)), dim=-1).cpu().numpy()
 
-# %% ../nbs/06_reward.ipynb #a272fc2f
+# %% ../nbs/06_reward.ipynb #1beb8ad2
 def image_features(
     images, # paths or PIL images
     clip=None, # folder, hub id or what `load_clip` returned; None: the embedded tower
@@ -72,14 +72,13 @@ def image_features(
     known = _read_features(file) if cache else {}
     missing = list({k: i for i, k in enumerate(keys) if k not in known}.values())
     def look(part): return _embed([images[i].convert('RGB') if isinstance(images[i], Image.Image) else open_image(images[i]) for i in part], model, processor)
-    found = spread(look, [missing[at:at+batch] for at in range(0, len(missing), batch)])
-    known.update(zip([keys[i] for i in missing], [row for rows in found for row in rows], strict=True))
+    found = (row for rows in spread(look, [missing[at:at+batch] for at in range(0, len(missing), batch)]) for row in rows)
+    known.update(zip([keys[i] for i in missing], found, strict=True))
     if cache and missing: once(lambda: _write_features(file, known))
     return np.stack([known[k] for k in keys]) if keys else np.zeros((0, model.config.projection_dim), np.float32)
 
 def _write_features(file, known):
     with atomic(file) as scratch: save_file(known, scratch)
-
 def _read_features(file) -> dict:
     try: return dict(load_file(file)) if file.exists() else {}
     except (SafetensorError, OSError) as e: raise HfiError(f'feature cache {file} is damaged ({e}): delete it, features will be computed again') from e
