@@ -239,7 +239,7 @@ def answers(self:FeedbackStore, concept, annotator=None, kinds=('label', 'skip',
     columns = (ANSWERS.c[k] for k in ('annotator', 'item', 'kind', 'label', 'simulated', 'time', 'id'))
     return self._rows(self._standing(*columns, concept=concept, annotator=annotator, slot=tuple(SLOTS[k] for k in kinds), kind=tuple(kinds)))
 
-# %% ../nbs/04_feedback.ipynb #52d4f6b8
+# %% ../nbs/04_feedback.ipynb #14ba98e6
 @patch
 def by_annotator(self:FeedbackStore, concept, annotator=None) -> dict:
     "{annotator: {picture: 0 or 1}}, the current labels, all annotators' by default."
@@ -257,6 +257,7 @@ def soft_labels(self:FeedbackStore, concept) -> dict:
     reviews = self._standing(a.item, a.label, concept=concept, slot='review').where(a.label.isnot(None)).order_by(a.time, a.id)
     with self.engine.connect() as c: return {item: share for query in (votes, reviews) for item, share in c.execute(query)}
 
+# %% ../nbs/04_feedback.ipynb #65b7edf3
 @patch
 def labels(self:FeedbackStore, concept, annotator=None) -> dict:
     "{picture: 0 or 1}: one annotator's current labels, or everybody's majority."

@@ -207,7 +207,7 @@ class Panel(anywidget.AnyWidget):
         "{picture id: label}: this annotator's current labels, 1 unwanted."
         return {i: int(y) for i, y in self.answers.items() if y is not None}
 
-# %% ../nbs/05_panels.ipynb #112426b7
+# %% ../nbs/05_panels.ipynb #e2218d53
 @patch
 def _queue(self:Panel, order):
     rest = sorted(self.records)
@@ -225,6 +225,7 @@ def _large(self:Panel):
 @patch
 def _path(self:Panel, record): return contained(self.folder, record.get('file') or f'images/{record["id"]}.png')
 
+# %% ../nbs/05_panels.ipynb #1eab6b4f
 @patch
 def _keys(self:Panel): return self.tile_keys[:self.per_page]
 
@@ -238,7 +239,7 @@ def _resume(self:Panel):
     self.answers = self._mine()
     self._next()
 
-# %% ../nbs/05_panels.ipynb #ce15c3f8
+# %% ../nbs/05_panels.ipynb #5d05c4ff
 @patch
 def _next(self:Panel, page=None):
     "Go to the given page, or to the next unanswered pictures."
@@ -257,6 +258,7 @@ def _next(self:Panel, page=None):
 def _may_repeat(self:Panel, page): # a grid always keeps a fresh picture, so that it comes to an end
     return (len(page) > 1 or self.per_page == 1) and self.rng.random() < self.repeats*self.per_page
 
+# %% ../nbs/05_panels.ipynb #480e6ce6
 @patch
 def _load(self:Panel): # only this page's pictures travel to the browser
     loaded = []
@@ -267,7 +269,7 @@ def _load(self:Panel): # only this page's pictures travel to the browser
             self.error = f'picture {i} cannot be read ({e}): skip it, or restore the file'
     self.pictures = loaded
 
-# %% ../nbs/05_panels.ipynb #b15bf75c
+# %% ../nbs/05_panels.ipynb #b51cc55f
 @patch
 def refresh(self:Panel):
     "Draw the panel from its state."
@@ -287,6 +289,7 @@ def _title(self:Panel): return f'Which of these show “{self.concept}”?'
 @patch
 def _cols(self:Panel): return max(1, round(len(self.page)**.5 + .49)) if len(self.page) < self.per_page else max(1, round(self.per_page**.5))
 
+# %% ../nbs/05_panels.ipynb #7cd6f7f6
 @patch
 def _tile(self:Panel, n, i):
     on, keys = i in self.marked, self._keys()
@@ -299,7 +302,7 @@ def _badge(self:Panel, i): return 'unwanted' if i in self.marked else ''
 @patch
 def _caption(self:Panel, i): return str(self.records[i].get('prompt', '')) if self.prompts else ''
 
-# %% ../nbs/05_panels.ipynb #8e7a42be
+# %% ../nbs/05_panels.ipynb #bb842b93
 @patch
 def do(self:Panel, action, value=None):
     "Carry out an action ('tile', 'confirm', 'undo', …) as a click or key would; raises what goes wrong."
@@ -319,6 +322,7 @@ def _message(self:Panel, message): # JupyterLab may deliver on several threads, 
             self.turns[view] = key[1]+1
             self._act(self.waiting.pop(key))
 
+# %% ../nbs/05_panels.ipynb #758dfddf
 @patch
 def _act(self:Panel, message):
     try: self.do(message.get('action'), message.get('value'))
@@ -335,7 +339,7 @@ def _say(self:Panel, answers, kind=None, value=None): # [(item, label)] of one c
     self.answers |= {i: y for i, y in answers if i not in self.again}
     self.session, self.touched = self.session + len(answers), now
 
-# %% ../nbs/05_panels.ipynb #8a926bce
+# %% ../nbs/05_panels.ipynb #da9ce8be
 @patch
 def on_comment(self:Panel, text):
     "Keep a remark about the page's first picture; the event lists the whole page."
@@ -347,6 +351,7 @@ def on_skip(self:Panel):
     self._say([(i, None) for i in self.page if i not in self.again and i not in self.marked] or [(self.page[0], None)], 'skip')
     self._next()
 
+# %% ../nbs/05_panels.ipynb #616705b9
 @patch
 def on_undo(self:Panel):
     "Take back the last click, also that of an earlier session, and show its page again."

@@ -32,7 +32,7 @@ class RankPanel(Panel):
         "{picture id: its place}, 0 the most unwanted of its group."
         return {i: n for r in self.store.rankings(self.concept, self.annotator) for n, i in enumerate((*r.order, *r.rest))}
 
-# %% ../nbs/05a_ranking.ipynb #f2078764
+# %% ../nbs/05a_ranking.ipynb #cb3dfdf4
 @patch
 def _earlier(self:RankPanel): # a group for a hidden repeat, not the latest
     old = [row['item'] for row in sorted(self.store.answers(self.concept, self.annotator, ('rank',)), key=lambda o: o['time']) if row['item'] in self.groups]
@@ -49,6 +49,7 @@ def _next(self:RankPanel, page=None):
     self._load()
     self.refresh()
 
+# %% ../nbs/05a_ranking.ipynb #6c1611fc
 @patch
 def on_tile(self:RankPanel, n):
     "Give the picture the next place, or take it back."

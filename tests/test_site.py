@@ -108,6 +108,15 @@ def test_formulas_are_rendered_and_none_is_left_in_dollars(pages):
     assert all(o.strip() for o in found) and not any(re.search(r'\\|\$', o) for o in found)
 
 
+def test_solutions_fold(site):
+    for p in sorted((ROOT/'nbs').glob('*.ipynb')):
+        hidden = [c for c in json.loads(p.read_text(encoding='utf-8'))['cells'] if c['metadata'].get('jupyter', {}).get('source_hidden')]
+        page = site/'course'/f'{p.stem}.html'
+        found = re.findall(r'<details class="hfi-solution">.*?</details>', page.read_text(encoding='utf-8'), re.S) if page.exists() else []
+        assert len(found) == len(hidden), p.stem
+        assert all(o.count('<div') == o.count('</div') and 'jp-CodeCell' in o for o in found), p.stem
+
+
 def test_links_lead_somewhere(site, pages):
     broken = []
     for name, page in pages.items():

@@ -93,7 +93,8 @@ def on_config(config):
 def on_page_markdown(markdown, page, config, files): return formulas(markdown)
 
 
-SOLUTION = re.compile(r'(<div[^>]*\bcelltag_solution\b.*?)(?=<div[^>]*class="jp-Cell )', re.S) # a cell, up to the next one
+TAGGED = r'<div[^>]*\bcelltag_solution\b[^>]*>\s*'
+SOLUTION = re.compile(rf'({TAGGED}(?:{TAGGED})?.*?)(?=<div[^>]*class="jp-Cell )', re.S) # a cell (two elements, one in the other), up to the next one
 
 
 def on_post_page(output, page, config):
