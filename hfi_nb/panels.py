@@ -22,11 +22,8 @@ from .emoji import caption, load_world
 from .feedback import Event, FeedbackStore, check_id, check_text, contained
 
 # %% ../nbs/05_panels.ipynb #5e290b0f
-def sample_study(
-    folder, # becomes a study: images/, images.jsonl
-    n:int=40, # pictures
-) -> list: # their records
-    "The artists' own pictures as a study, every fourth an ink drawing."
+def sample_study(folder, n:int=40) -> list: # the pictures' records
+    "Make `folder` a study (images/, images.jsonl) of n of the artists' own pictures, every fourth an ink drawing."
     world, folder, rows = load_world(), make_folder(Path(folder)/'images').parent, []
     for i in range(n):
         style, subject = ('ink', 'noto', 'fluent', 'twemoji')[i % 4], world.subjects[7*i % len(world.subjects)]
