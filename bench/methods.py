@@ -55,6 +55,20 @@ def run(pipe, method, tokens, what, concept, prompts, world, judge):
     return count(paint, prompts, concept, world, judge), took
 
 
+def sweep(concept, n, out, runs):
+    "One line for each (method, names that tell it from others, settings); those that are in `out` already are not done again."
+    pipe, world, judge = load_pipeline(), load_world(), load_judge()
+    make_folder(out.parent)
+    done = read_jsonl(out) if out.exists() else []
+    tokens, _, what = goal(pipe, world, concept)
+    prompts = held_out(concept, n, split='heldout' if concept in world.styles else None)
+    for method, names, settings in runs:
+        if any(all(r[k] == v for k, v in names.items()) for r in done if r['concept'] == concept): continue
+        rates, took = run(pipe, method, tokens, what | settings, concept, prompts, world, judge)
+        append_jsonl(out, [dict(concept=concept, **names, settings=settings, seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})])
+        print(f'{concept:12} {names} {took:6.1f} s   concept {rates["concept"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
+
+
 def main(concepts, methods, n, out):
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     make_folder(out.parent)

@@ -22,7 +22,7 @@ from .images import generate, load_images
 from .inversion import SoftToken, check_token, invert, templates_for
 from .models import load_pipeline, model_hash
 from .processes import once
-from .redteam import ATTACKS, Goal, strike
+from .redteam import ATTACKS, Goal, red_team
 from .report import write_card, write_report
 from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip, modes, top_k, weights
 
@@ -165,7 +165,7 @@ def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, **settin
     "Attacks on the erased model, counted and saved; by default the reward itself answers, and the concept's name is its word."
     token, erased, found = self.tokens()[0], self.erased(), make_folder(self.folder/'redteam')
     goal = Goal(self.rounds[0].pipe, contexts, word or self.concept, token, self.images(token.meta['top']), self.phrase)
-    strikes = [strike(erased, goal, attack, unwanted or self.unwanted(), name, **settings) for name, attack in attacks.items()]
+    strikes = red_team(erased, goal, unwanted or self.unwanted(), attacks, **settings)
     for o in strikes:
         with atomic(found/f'{o.name}.safetensors') as part: save_file(dict(found=o.attack.found.contiguous()), part)
     write_json(self.folder/'redteam.json', [dict(name=o.name, alone=o.alone, success=o.success, forwards=o.attack.forwards, seconds=round(o.seconds, 1), texts=o.attack.texts) for o in strikes])
