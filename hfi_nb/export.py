@@ -5,13 +5,12 @@
 # %% auto #0
 __all__ = ['LORA_FILES', 'delta', 'save_delta', 'load_delta', 'lora', 'as_kohya', 'save_lora', 'push_to_hub']
 
-# %% ../nbs/08c_export.ipynb #13afc3b4
+# %% ../nbs/08c_export.ipynb #296aa48e
 from pathlib import Path
 
 import torch
 from diffusers.utils import convert_state_dict_to_kohya
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -78,7 +77,7 @@ def save_lora(
     write_json(Path(folder)/'hfi_lora.json', dict(base=made_from, rank=rank, relative_error=error))
     return error
 
-# %% ../nbs/08c_export.ipynb #ff1696f5
+# %% ../nbs/08c_export.ipynb #e1848e3f
 def push_to_hub(
     folder, # a pipeline (a study's `erased/`) or a LoRA, with its card in README.md
     repo:str, # 'owner/name'
@@ -92,5 +91,5 @@ def push_to_hub(
     try:
         (api := HfApi()).create_repo(repo, private=private, exist_ok=True)
         return str(api.upload_folder(repo_id=repo, folder_path=folder, allow_patterns=['*.json', '*.safetensors', '*.md', '*.txt']))
-    except (OSError, HFValidationError) as e:
+    except Exception as e: # whatever it is: the kinds change with the hub client's HTTP library
         raise HfiError(f'{repo} could not be written ({str(e).splitlines()[0]}): log in with `hf auth login`, and check the name and the connection') from e

@@ -5,8 +5,10 @@
 # %% auto #0
 __all__ = ['rank', 'count', 'spread', 'first', 'once', 'share', 'mean']
 
-# %% ../nbs/02a_processes.ipynb #d36b2ca0
+# %% ../nbs/02a_processes.ipynb #d44668d5
+import atexit
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 import torch.distributed as dist
@@ -15,8 +17,13 @@ from tqdm.auto import tqdm
 
 from .core import HfiError, default_device
 
-# %% ../nbs/02a_processes.ipynb #324c3048
-def _state(): return PartialState(cpu=default_device().type == 'cpu') # the first call connects the processes
+# %% ../nbs/02a_processes.ipynb #08151026
+@cache
+def _state():
+    "The first call connects the processes; they part in order at the end, or threads of the connection abort the interpreter."
+    state = PartialState(cpu=default_device().type == 'cpu')
+    atexit.register(state.destroy_process_group)
+    return state
 
 def rank() -> int:
     "This process's number; the first is 0."
