@@ -1,8 +1,8 @@
 """AUC on unseen pictures against clicks: questions chosen by the model, and at random. Paired differences over seeds.
 
-    python bench/reward_curves.py [--seeds 10] [--clip FOLDER_OR_ID]
+    python bench/reward_curves.py [--seeds 10] [--share 0.5] [--clip FOLDER_OR_ID]
 
-Without --clip the network-free pixel features are used. Simulated people err in 5 % of their answers."""
+--share of the pictures show the concept. Without --clip the network-free pixel features are used. Simulated people err in 5 % of their answers."""
 import argparse
 
 import numpy as np
@@ -13,10 +13,10 @@ from hfi_nb.reward import click_curve, image_features, load_clip, pixel_features
 STEPS, CONCEPTS = (10, 20, 50, 100, 200), ('openmoji', 'weapons', 'kindergarten', 'blood')
 
 
-def one_seed(concept, seed, embed):
+def one_seed(concept, seed, share, embed):
     "(asked, random) curves of one simulated annotator."
-    images, _, truth = stand_ins(concept, 400, seed=seed)
-    new, _, new_truth = stand_ins(concept, 300, seed=seed, half=1)
+    images, _, truth = stand_ins(concept, 400, share, seed)
+    new, _, new_truth = stand_ins(concept, 300, share, seed, half=1)
     wrong = np.random.default_rng(seed).random(len(truth)) < .05
     answers, f, g = np.where(wrong, 1-truth, truth), embed(images), embed(new)
     return [click_curve(f, answers, g, new_truth, STEPS, active, seed) for active in (True, False)]
@@ -25,12 +25,13 @@ def one_seed(concept, seed, embed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--seeds', type=int, default=10)
+    parser.add_argument('--share', type=float, default=.5)
     parser.add_argument('--clip')
     args = parser.parse_args()
     clip = load_clip(args.clip) if args.clip else None
     embed = (lambda images: image_features(images, clip)) if clip else pixel_features
     for concept in CONCEPTS:
-        runs = np.array([one_seed(concept, seed, embed) for seed in range(args.seeds)])
+        runs = np.array([one_seed(concept, seed, args.share, embed) for seed in range(args.seeds)])
         for i, n in enumerate(STEPS):
             asked, random = runs[:, 0, i], runs[:, 1, i]
             lo, hi = bootstrap_interval(np.mean, asked-random)

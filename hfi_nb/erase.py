@@ -13,7 +13,7 @@ from .core import HfiError
 from .distill import METHODS as TRAINED
 from .distill import distill, make_task
 
-# %% ../nbs/08b_erase.ipynb #09e093f8
+# %% ../nbs/08b_erase.ipynb #ba0960ff
 CLOSED = dict(uce=uce, rece=rece)
 
 def erase(
@@ -25,9 +25,10 @@ def erase(
     safe=(), # prompts of pictures that people rated safe
     safe_images=(), # those pictures, PIL
     weights=None, # one per token: how much it counts beside the others; None: all alike
+    path=None, # checkpoint of a trained method, which then goes on after a stop; the closed forms take seconds
     **settings, # of the method: see `Settings` of `distill`, `uce`, `rece`
 ) -> DiffusionPipeline: # shares all but the changed weights with `pipe`
     "Erase what tokens stand for from a model; raises `HfiError` for an unknown method or nothing to erase."
     if method not in CLOSED and method not in TRAINED: raise HfiError(f'unknown method {method!r}: use one of {", ".join([*TRAINED, *CLOSED])}')
     task = make_task(pipe, tokens, phrase, contexts, safe, safe_images, weights)
-    return CLOSED[method](pipe, task, **settings) if method in CLOSED else distill(pipe, task, method=method, **settings)
+    return CLOSED[method](pipe, task, **settings) if method in CLOSED else distill(pipe, task, path, method=method, **settings)

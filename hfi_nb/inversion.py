@@ -20,12 +20,12 @@ from .core import HfiError, Rate, atomic
 from .loop import Loop, fingerprint, run
 from .models import add_noise, draw, encode_text, encoders, model_hash, per_encoder, predict_noise, refuse_pickle, times_and_noise, to_latents, tokenize
 
-# %% ../nbs/07_inversion.ipynb #e84bb62c
+# %% ../nbs/07_inversion.ipynb #7f313146
 @dataclass
 class SoftToken:
     "A word that no tokenizer knows: its name, its vectors and how it was made."
     name:str # as it is written in prompts, e.g. '<unwanted>'
-    vectors:torch.Tensor # (n, width) float32
+    vectors:torch.Tensor = field(repr=False) # (n, width) float32
     meta:dict = field(default_factory=dict)
     widths:tuple = () # of SDXL's two text encoders, whose vectors stand side by side
 

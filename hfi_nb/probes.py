@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Probed', 'probe', 'finish', 'complete', 'pixel_reward', 'ascent', 'steer']
 
-# %% ../nbs/10b_probes.ipynb #1a4a4dc5
+# %% ../nbs/10b_probes.ipynb #edeec609
 import time
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from diffusers import StableDiffusionImg2ImgPipeline
 from .core import HfiError, seeded_noise
 from .evaluate import Paired
 from .models import add_noise, embed, latent_shape, pooled, predict_noise, rollout, to_images, to_latents, to_pixels
+from .reward import unit
 
 # %% ../nbs/10b_probes.ipynb #d569edf6
 @dataclass
@@ -56,17 +57,19 @@ def complete(pipe, images, prompts, keep:float=.5, steps:int=20, guidance:float=
         z.copy_(torch.where(known, add_noise(pipe, z0, eps, t.expand(len(z))) if t else z0, z))
     return to_images(pipe, z), 2*steps*len(images)
 
-# %% ../nbs/10b_probes.ipynb #ec166f68
+# %% ../nbs/10b_probes.ipynb #7b464805
 def pixel_reward(reward, clip): # → function of pixels (n, 3, height, width) in [-1, 1], which gives (n,) rewards
     "A `RewardModel` on pixels, so that gradients reach them; `clip` is what `load_clip` returned."
     model, processor, _ = clip
     def tensor(o): return torch.as_tensor(o, dtype=torch.float32, device=model.device)
     (mean, std), size = (tensor(o)[:, None, None] for o in (processor.image_mean, processor.image_std)), processor.crop_size['height']
-    centre, scale, w = (tensor(o) for o in (reward.mean, reward.scale, reward.w))
+    w, bias = reward.root@reward.w[:-1] if len(reward.near) else reward.w[:-1], reward.w[-1]
+    centre, scale, near, w = (tensor(o) for o in (reward.mean, reward.scale, unit(reward.near), w))
     def score(x):
         x = torch.nn.functional.interpolate((x.float()+1)/2, (size, size), mode='bicubic', antialias=True)
         f = torch.nn.functional.normalize(pooled(model.get_image_features(pixel_values=(x-mean)/std)), dim=-1)
-        return (f-centre)/scale@w[:-1]+w[-1]
+        z = (f-centre)/scale
+        return (torch.exp(2*(torch.nn.functional.normalize(z, dim=-1)@near.T-1)) if len(near) else z)@w+bias
     return score
 
 @torch.enable_grad()

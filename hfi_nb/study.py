@@ -102,10 +102,10 @@ class Study:
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #306c9753
+# %% ../nbs/12_study.ipynb #7d04dd58
 PREVIOUS = '../erased' # the model of a further round
 
-def _select(self, k:int=24, safe:int=200, most:int=6, **settings) -> dict: # top: ids, weights, modes; safe: ids
+def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # top: ids, weights, modes; safe: ids
     "The K most unwanted pictures with their weights and modes (`most` at most), and those that people and the reward call safe, the least rewarded first; `settings` go to `top_k`."
     features, ids, said = self.features(), list(self.records), self.store.soft_labels(self.concept)
     guess = self.reward().probability(features)
@@ -131,7 +131,7 @@ def _invert(self, **settings) -> list: # of SoftTokens, one per mode
 
 def _tokens(self) -> list:
     "The tokens that `invert` saved."
-    files = sorted(self.folder.glob('token-*.safetensors'))
+    files = sorted(self.folder.glob('token-*.safetensors'), key=lambda f: (len(f.name), f.name))
     if not files: raise HfiError(f'{self.folder} has no tokens yet: call invert() first')
     return [SoftToken.load(f) for f in files]
 

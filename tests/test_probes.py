@@ -9,7 +9,7 @@ import torch
 from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.emoji import load_world
 from hfi_nb.models import draw, embed, load_pipeline, predict_noise, to_latents, to_pixels
-from hfi_nb.reward import fit_reward, image_features, load_clip
+from hfi_nb.reward import RewardModel, image_features, load_clip, make_views, solve_head
 
 
 def test_a_probe_gives_both_models_the_same_and_counts_pair_by_pair():
@@ -42,10 +42,13 @@ def test_what_is_known_stays_in_a_completed_picture_and_what_is_not_is_drawn():
 def test_the_reward_on_pixels_is_the_reward_and_its_gradient_raises_it():
     pipe, world, clip = load_pipeline(), load_world(), load_clip()
     images = [world.image(a, s) for a in ('ink', 'noto') for s in world.subjects[:8]]
-    reward = fit_reward(image_features(images, clip), np.repeat([1., 0.], 8))
-    score = pixel_reward(reward, clip)
+    features, y = image_features(images, clip), np.repeat([1., 0.], 8)
     pixels = torch.stack([torch.from_numpy(np.array(o.resize((64, 64)))) for o in images]).permute(0, 3, 1, 2)/127.5-1
-    assert np.allclose(score(pixels).numpy(), reward.score(image_features([o.resize((64, 64)) for o in images], clip)), atol=1e-3)
+    near, views = make_views((features-features.mean(0))/.5, y)
+    for view, landmarks in dict(line=near[:0], likeness=near).items():
+        reward = RewardModel(features.mean(0), np.full(features.shape[1], .5), landmarks, *solve_head(views[view], y))
+        score = pixel_reward(reward, clip)
+        assert np.allclose(score(pixels).numpy(), reward.score(image_features([o.resize((64, 64)) for o in images], clip)), atol=1e-3)
     z, c, t, abar = seeded_noise([0, 1], (16, 8, 8)), embed(pipe, ['house', 'skull']), torch.tensor(300), pipe.scheduler.alphas_cumprod[300]
     @torch.no_grad()
     def at(z): return score(to_pixels(pipe, (z-(1-abar)**.5*predict_noise(pipe, z, t, c))/abar**.5))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
@@ -45,11 +46,21 @@ def test_the_head_equals_scikit_learn_s_ridge_and_a_numerical_minimum():
     ref = Ridge(alpha=2.).fit(x, y)
     assert np.allclose(w[:-1], ref.coef_, atol=1e-4) and abs(w[-1]-ref.intercept_) < 1e-4
     pairs = [(i, i+1, 1.) for i in range(0, 38, 2)]
-    w, cov = solve_head(x, np.where(np.arange(40) < 10, y, np.nan), pairs, lam=.5)
+    w, curvature = solve_head(x, np.where(np.arange(40) < 10, y, np.nan), pairs, lam=.5)
     def loss(w):
         r = x@w[:-1] + w[-1]
         return ((r[:10]-y[:10])**2).sum() + sum(np.log1p(np.exp(-4*(r[a]-r[b]))) for a, b, _ in pairs) + .5*(w[:-1]**2).sum() + 1e-3*w[-1]**2
-    assert all(loss(w) <= loss(w+1e-3*rng.normal(size=7)) for _ in range(200)) and np.linalg.eigvalsh(cov).min() > 0
+    assert all(loss(w) <= loss(w+1e-3*rng.normal(size=7)) for _ in range(200)) and np.linalg.eigvalsh(curvature).min() > 0
+
+
+def test_coordinates_multiply_to_likenesses_and_a_ridge_on_them_is_scikit_learn_s_kernel_ridge():
+    rng = np.random.default_rng(0)
+    near, y = rng.normal(size=(30, 4)), rng.random(30)
+    x = likeness(near, near)@likeness_root(near)
+    assert np.allclose(x@x.T, likeness(near, near), atol=1e-5) and np.allclose(likeness(near, 3*near), likeness(near, near))
+    w, _ = solve_head(x, y-y.mean(), lam=.5)
+    ref = KernelRidge(alpha=.5, kernel='rbf', gamma=1.).fit(unit(near), y-y.mean()-w[-1])
+    assert np.allclose(x@w[:-1], ref.predict(unit(near)), atol=1e-4)
 
 
 def test_the_area_under_the_curve_agrees_with_scikit_learn_ties_included():
@@ -72,7 +83,9 @@ def test_the_model_survives_the_disk_and_refuses_what_it_cannot_use():
         with pytest.raises(HfiError, match='no reward model'): RewardModel.load(f'{d}/bad')
         with pytest.raises(HfiError, match='fit a reward first'): RewardModel.load(f'{d}/none')
     assert np.array_equal(again.score(f), model.score(f)) and again.meta == model.meta and model.meta['auc'] > .9 and model.meta['simulated']
-    assert 'simulated' in model._repr_html_() and (model.uncertainty(f) > 0).all() and model.uncertainty(f*10).mean() > model.uncertainty(f).mean()
+    assert 'simulated' in model._repr_html_() and (model.uncertainty(f) > 0).all()
+    half = fit_reward(f, np.where(np.arange(60) < 30, y, np.nan))
+    assert half.uncertainty(f[30:]).mean() > half.uncertainty(f[:30]).mean()
     for labels, words in [([1.]*60, '60 pictures are marked unwanted and 0 wanted'), ([1., 0.]+[np.nan]*58, 'too few'), ([2.]*60, 'a label of 2'), ([1.]*3, '3 labels for 60')]:
         with pytest.raises(HfiError, match=words): fit_reward(f, labels)
     with pytest.raises(HfiError, match='pass ids='): fit_reward(f, {'a': 1.})
