@@ -8,7 +8,7 @@ from pathlib import Path
 
 from methods import sweep
 
-DIALS = {'sdd': [dict(retain=o) for o in (0., .3, 1., 3., 10.)], 'esd-x': [dict(retain=o) for o in (0., .3, 1., 3., 10.)], 'uce': [dict(lam=o) for o in (.01, .1, 1., 10., 100.)]}
+DIALS = {'esd-x': [dict(retain=o) for o in (0., 1., 3., 10.)], 'sdd': [dict(retain=o) for o in (0., 1., 3., 10.)], 'uce': [dict(lam=o) for o in (.01, .1, 1., 10.)]}
 
 
 def main(concept, n, out):

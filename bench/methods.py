@@ -42,7 +42,7 @@ def count(paint, prompts, concept, world, judge):
     seen = judge(paint([p.text for p in prompts], range(60_000, 60_000+len(prompts))))
     asked = [shows(world, concept, p.style, p.subject) for p in prompts]
     other = [(p, v) for p, v, a in zip(prompts, seen, asked, strict=True) if not a]
-    return dict(concept=Rate.of(shows(world, concept, *v) for v, a in zip(seen, asked, strict=True) if a), style=Rate.of(p.style == v[0] for p, v in other), subject=Rate.of(p.subject == v[1] for p, v in other))
+    return dict(left=Rate.of(shows(world, concept, *v) for v, a in zip(seen, asked, strict=True) if a), style=Rate.of(p.style == v[0] for p, v in other), subject=Rate.of(p.subject == v[1] for p, v in other))
 
 
 def run(pipe, method, tokens, what, concept, prompts, world, judge):
@@ -66,7 +66,7 @@ def sweep(concept, n, out, runs):
         if any(all(r[k] == v for k, v in names.items()) for r in done if r['concept'] == concept): continue
         rates, took = run(pipe, method, tokens, what | settings, concept, prompts, world, judge)
         append_jsonl(out, [dict(concept=concept, **names, settings=settings, seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})])
-        print(f'{concept:12} {names} {took:6.1f} s   concept {rates["concept"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
+        print(f'{concept:12} {names} {took:6.1f} s   left {rates["left"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
 
 
 def main(concepts, methods, n, out):
@@ -81,7 +81,7 @@ def main(concepts, methods, n, out):
                 if (concept, method, by) in done: continue
                 rates, took = run(pipe, method, given, what, concept, prompts, world, judge)
                 append_jsonl(out, [dict(concept=concept, method=method, by=by, seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})])
-                print(f'{concept:12} {by:6} {method:9} {took:6.1f} s   concept {rates["concept"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
+                print(f'{concept:12} {by:6} {method:9} {took:6.1f} s   left {rates["left"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
 
 
 if __name__ == '__main__':

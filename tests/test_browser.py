@@ -115,7 +115,7 @@ class Page:
     def __init__(self, browser): self.b = browser
     def all(self, css): return self.b.find_elements('css selector', css)
     def text(self, css): return self.b.execute_script('return (document.querySelector(arguments[0])||{}).textContent||""', css)
-    def until(self, condition, seconds=60, what='condition'):
+    def until(self, condition, seconds=180, what='condition'):
         end = time.time()+seconds
         while not (found := condition()):
             if time.time() > end: raise TimeoutError(f'waited {seconds} s for {what}; panel says {self.text(".hfi-panel")[:300]!r}')
