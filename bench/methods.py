@@ -32,7 +32,7 @@ def goal(pipe, world, concept):
     mode = modes(image_features(images, load_clip()))[0] if word is None else [0]*len(images)
     init = 'style' if word else 'picture'
     tokens = [invert(pipe, [im for im, m in zip(images, mode, strict=True) if m == k], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k in sorted(set(mode))]
-    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
+    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:400]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, word, what
 

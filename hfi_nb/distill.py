@@ -138,23 +138,23 @@ def ca_removal(loop) -> torch.Tensor:
 METHODS = {'sdd': (sdd_removal, 'attn2'), 'esd-x': (esd_removal, 'attn2'), 'esd-u': (esd_removal, 'rest'), 'ca': (ca_removal, 'attn2')}
 POINTS = dict(paper=paper_points, bank=bank_points)
 
-# %% ../nbs/08_distill.ipynb #1ee48718
+# %% ../nbs/08_distill.ipynb #55822388
 @dataclass
 class Settings:
     "How a concept is trained out; the defaults are ours, found on the mini world."
     method:str='esd-x' # one of `METHODS`; the paper's is 'sdd'
-    updates:int=90 # gradients
-    lr:float=2e-3 # learning rate of the first one
+    updates:int=60 # gradients
+    lr:float=4e-3 # learning rate of the first one
     decay:bool=True # the rate falls to zero along half a cosine; or it stays
-    batch:int=16 # points per gradient
+    batch:int=8 # points per gradient
     retain:float=3. # λ
-    eta:float=.5 # η of ESD; its paper's is 1
-    ema:float=.9 # m
+    eta:float=.75 # η of ESD; its paper's is 1
+    ema:float=.8 # m
     points:str='bank' # one of `POINTS`
     guidance:float=3. # s_g
-    steps:int=12 # of a trajectory
-    paths:int=16 # trajectories in the bank
-    refresh:int=10 # updates until the bank is filled anew
+    steps:int=8 # of a trajectory
+    paths:int=8 # trajectories in the bank
+    refresh:int=15 # updates until the bank is filled anew
     seed:int=0
     checkpointing:bool=False # less memory, a third more time
 
@@ -211,7 +211,7 @@ class Erasure(Loop):
         "The teacher as a pipeline."
         return with_weights(self.pipe, self.extra)
 
-# %% ../nbs/08_distill.ipynb #837239df
+# %% ../nbs/08_distill.ipynb #f1b97ebb
 PAPER = dict(method='sdd', points='paper', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, without contexts
 
 def distill(
@@ -219,7 +219,7 @@ def distill(
     task:Task,
     path=None, # checkpoint; with it a stopped run goes on
     callback=None, # called with the `Erasure` every `every` updates; a true answer stops and keeps what was learned
-    every:int=10,
+    every:int=15,
     **settings, # of `Settings`
 ) -> DiffusionPipeline: # shares all but the trained weights with `pipe`
     "Train a concept out of the cross-attention (HFI, 2407.21032), in context and with a retain term."

@@ -81,7 +81,7 @@ def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_
 def test_a_step_asks_for_c_s_aims_at_c_0_walks_with_the_teacher_and_moves_nothing_but_the_cross_attention():
     pipe = load_pipeline()
     frozen = {k: v.clone() for k, v in pipe.unet.named_parameters()}
-    loop = Erasure(pipe, make_task(pipe, [a_token(pipe)]), method='sdd', paths=2, steps=3, batch=2)
+    loop = Erasure(pipe, make_task(pipe, [a_token(pipe)]), method='sdd', paths=2, steps=3, batch=2, ema=.9)
     asked = []
     real = loop.predict
     loop.predict = lambda z, t, c, student=True: asked.append((c, student, torch.is_grad_enabled())) or real(z, t, c, student)
