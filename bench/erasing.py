@@ -2,7 +2,7 @@
 
     python bench/erasing.py [--concepts openmoji fluent blood] [--seeds 3] [--n 40] [--out bench/results/erasing.jsonl]
 
-Both erase the same tokens in the same contexts. The default runs to its end, and so does a quick one of half its length. The reference (one trajectory of up to 50 guided steps for one gradient, no retain
+Both erase the same tokens in the same contexts. The default runs to its end, and so does `QUICK`. The reference (one trajectory of up to 50 guided steps for one gradient, no retain
 term) is looked at every 25 updates and stops as soon as a tenth is left of the concept; looking is not timed. It runs at the learning rate that was fastest on the
 first concept and seed. Held-out prompts, independent judge. Runs that are in --out already are not done again."""
 import argparse
@@ -14,13 +14,13 @@ import torch
 from methods import count, goal
 
 from hfi_nb.core import append_jsonl, make_folder, read_jsonl
-from hfi_nb.distill import PAPER, distill, make_task
+from hfi_nb.distill import PAPER, QUICK, distill, make_task
 from hfi_nb.emoji import load_judge, load_world
 from hfi_nb.evaluate import held_out
 from hfi_nb.models import draw, load_pipeline
 
 RATES, MOST = (3e-4, 1e-3), 400
-OURS = dict(default={}, quick=dict(updates=30, lr=6e-3, ema=.7, retain=1.))
+OURS = dict(default={}, quick=QUICK)
 
 
 def erase(pipe, task, look, every, settings):
@@ -60,7 +60,7 @@ def compare(runs, concept, seeds, n, best):
     def slow(lr, seed): return measure(f'reference, lr {lr:g}', seed, 25, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25))
     best = best or min(RATES, key=lambda lr: ((row := slow(lr, 0))['left']['value'] > .1, row['seconds']))
     for seed in range(seeds):
-        ours, theirs = {name: measure(name, seed, o.get('updates', 60), o)['seconds'] for name, o in OURS.items()}, slow(best, seed)['seconds']
+        ours, theirs = {name: measure(name, seed, 90, o)['seconds'] for name, o in OURS.items()}, slow(best, seed)['seconds']
         print(concept, seed, 'times as long takes the reference:', {name: round(theirs/t, 1) for name, t in ours.items()}, flush=True)
     return best
 

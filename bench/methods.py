@@ -16,7 +16,8 @@ from hfi_nb.evaluate import held_out
 from hfi_nb.guards import guard
 from hfi_nb.inversion import invert, templates_for
 from hfi_nb.models import draw, load_pipeline
-from hfi_nb.reward import image_features, load_clip, modes
+from hfi_nb.reward import image_features, load_clip
+from hfi_nb.selection import modes
 
 TRAINED, GUARDS = ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece'), ('negative', 'sld')
 
@@ -32,7 +33,7 @@ def goal(pipe, world, concept):
     mode = modes(image_features(images, load_clip()))[0] if word is None else [0]*len(images)
     init = 'style' if word else 'picture'
     tokens = [invert(pipe, [im for im, m in zip(images, mode, strict=True) if m == k], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k in sorted(set(mode))]
-    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:400]
+    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, word, what
 

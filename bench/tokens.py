@@ -2,7 +2,7 @@
 
     python bench/tokens.py [--concepts openmoji blood …] [--n 16] [--out bench/results/tokens.jsonl]
 
-The pictures are the artists' own (no feedback is simulated here), the modes are those of `reward.modes`, the independent judge answers: of a style, whether a picture has it; of a mode,
+The pictures are the artists' own (no feedback is simulated here), the modes are those of `selection.modes`, the independent judge answers: of a style, whether a picture has it; of a mode,
 whether it shows one of the mode's subjects. Tokens that are in --out already are not made again."""
 import argparse
 import time
@@ -12,7 +12,8 @@ from hfi_nb.core import append_jsonl, make_folder, read_jsonl
 from hfi_nb.emoji import load_judge, load_world
 from hfi_nb.inversion import check_token, invert, templates_for
 from hfi_nb.models import load_pipeline
-from hfi_nb.reward import image_features, load_clip, modes
+from hfi_nb.reward import image_features, load_clip
+from hfi_nb.selection import modes
 
 
 def looks(world, concept, clip):

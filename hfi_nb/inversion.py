@@ -130,11 +130,11 @@ def stale(self:Inversion) -> int:
     better = (values[1:] < .998*values.cummin(0).values[:-1]).nonzero()
     return len(values)-1-(int(better[-1])+1 if len(better) else 0)
 
-# %% ../nbs/07_inversion.ipynb #e570753d
+# %% ../nbs/07_inversion.ipynb #4a8ecc51
 def invert(
     pipe,
     images, # PIL, the top K
-    weights=None, # (n,) of mean 1, see `reward.weights`
+    weights=None, # (n,) of mean 1, see `selection.weights`
     name:str='<unwanted>',
     steps:int=300, # at most; ours
     every:int=20, # steps between validations, checkpoints and callbacks

@@ -6,9 +6,9 @@
 __all__ = ['LANDMARKS', 'LAMBDAS', 'ARRAYS', 'picture_hash', 'default_clip', 'load_clip', 'image_features', 'pixel_features',
            'stand_ins', 'solve_head', 'unit', 'likeness', 'likeness_root', 'ranking_pairs', 'make_folds', 'left_out',
            'compact', 'choose_head', 'nested_scores', 'auc', 'RewardModel', 'make_views', 'fit_reward', 'calibrate',
-           'reliability', 'calibration_error', 'acquisition_order', 'click_curve', 'top_k', 'weights', 'modes']
+           'reliability', 'calibration_error', 'acquisition_order', 'click_curve']
 
-# %% ../nbs/06_reward.ipynb #eee13cc2
+# %% ../nbs/06_reward.ipynb #b52b52e2
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -21,9 +21,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 from scipy.stats import rankdata
-from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import silhouette_score
 from transformers import AutoImageProcessor, CLIPModel
 
 from .core import HfiError, atomic, bootstrap_interval, default_device, file_hash, open_image
@@ -380,54 +378,3 @@ def click_curve(features, answers, test_features, test_truth, steps=(10, 20, 50,
             model = fit()
             out.append(auc(test_truth, model.score(test_features)) if model else .5)
     return out
-
-# %% ../nbs/06_reward.ipynb #7513c76b
-def top_k(
-    scores, # (n,)
-    ids, # one per score
-    k:int, # how many
-    features=None, # for the removal of near-duplicates
-    prompts=None, # one per score, for the quota
-    max_per_prompt:int=None, # quota
-    near_duplicate:float=.98, # cosine of centred features from which two pictures count as one
-) -> list: # row numbers, highest reward first
-    "The K highest rewards, without near-duplicates or more than `max_per_prompt` of one prompt; ties by id."
-    scores = np.asarray(scores, float)
-    if not len(scores) == len(ids) == len(set(ids)): raise HfiError(f'{len(scores)} scores for {len(set(ids))} different ids: pass one id per score, each once')
-    if max_per_prompt and prompts is None: raise HfiError('a quota per prompt needs prompts=, one per score')
-    directions = None if features is None else unit(features-np.mean(features, 0))
-    out, used = [], {}
-    for i in sorted(range(len(ids)), key=lambda i: (-scores[i], str(ids[i]))):
-        if len(out) == k: break
-        if max_per_prompt and used.get(prompts[i], 0) >= max_per_prompt: continue
-        if directions is not None and out and (directions[out]@directions[i]).max() > near_duplicate: continue
-        out.append(i)
-        if prompts is not None: used[prompts[i]] = used.get(prompts[i], 0)+1
-    return out
-
-
-
-# %% ../nbs/06_reward.ipynb #e049fce9
-def weights(scores) -> np.ndarray: # (n,), positive, mean 1
-    "Loss weights from rewards: a sigmoid, then mean 1."
-    s = np.asarray(scores, float)
-    if not len(s) or not np.isfinite(s).all(): raise HfiError('weights need at least one finite score')
-    w = .5*(1+np.tanh(s/2))
-    w = np.maximum(w, 1e-12)
-    return w/w.mean()
-
-# %% ../nbs/06_reward.ipynb #5545a382
-def modes(
-    features, # (n, d) of the top K
-    most:int=24, # modes at most; a mode has three pictures or more on average
-    least:float=.2, # silhouette (Rousseeuw 1987) below which there is one mode; ours
-    seed:int=0,
-) -> tuple[np.ndarray, dict]: # mode of each picture, largest mode first; {number of modes: silhouette}
-    "Modes of the top K by k-means, their number chosen by the silhouette."
-    f = np.asarray(features, float)
-    tried = {k: KMeans(k, n_init=10, random_state=seed).fit_predict(f) for k in range(2, min(most, len(f)//3, len(np.unique(f, axis=0)))+1)}
-    found = {k: float(silhouette_score(f, c)) for k, c in tried.items() if len(set(c)) > 1}
-    best = max(found, key=found.get, default=1)
-    if best == 1 or found[best] < least: return np.zeros(len(f), int), found
-    rank = np.argsort(np.argsort(-np.bincount(tried[best]), kind='stable'))
-    return rank[tried[best]], found

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PREVIOUS', 'Study', 'simulated_annotator']
 
-# %% ../nbs/12_study.ipynb #fbf3f112
+# %% ../nbs/12_study.ipynb #86a43aad
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from .models import load_pipeline, model_hash
 from .processes import once
 from .redteam import ATTACKS, Goal, red_team
 from .report import write_card, write_report
-from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip, modes, top_k, weights
+from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip
+from .selection import modes, top_k, weights
 
 # %% ../nbs/12_study.ipynb #fde0d096
 class Study:

@@ -113,28 +113,3 @@ def test_the_next_question_is_a_permutation_and_comes_with_its_own_reasons():
     assert sorted(order) == list(range(30)) and (order == acquisition_order(model, f[30:])).all() and len(acquisition_order(model, f[:0])) == 0
     twice = acquisition_order(model, np.r_[f[30:], f[30:]], k=6)[:6] % 30  # a copy of a picture just asked is not asked next
     assert twice[0] != twice[1]
-
-
-def test_the_top_k_keeps_its_promises():
-    assert top_k([.5, .9, .5, .5], ['d', 'c', 'b', 'a'], 3) == [1, 3, 2]  # ties by id
-    f = np.array([[1, 0], [1, .001], [0, 1], [-1, 0], [0, -1]])
-    assert top_k([5, 4, 3, 2, 1], list('abcde'), 3, features=f) == [0, 2, 3]
-    assert top_k([5, 4, 3, 2, 1], list('abcde'), 3, prompts=['p', 'p', 'p', 'q', 'q'], max_per_prompt=1) == [0, 3]
-    assert top_k([1, 2], ['a', 'b'], 9) == [1, 0] and top_k([], [], 3) == []
-    with pytest.raises(HfiError, match='2 scores for 1 different ids'): top_k([1, 2], ['a', 'a'], 1)
-    with pytest.raises(HfiError, match='needs prompts='): top_k([1], ['a'], 1, max_per_prompt=1)
-
-
-def test_weights_are_positive_and_average_to_one():
-    for s in ([0.], [-3, 0, 3], [-1e4, 1e4], [-1e4, -1e4]):
-        w = weights(s)
-        assert (w > 0).all() and abs(w.mean()-1) < 1e-12 and (np.diff(w) >= 0).all()
-    with pytest.raises(HfiError, match='at least one finite score'): weights([])
-
-
-def test_modes_are_found_where_there_are_some():
-    rng = np.random.default_rng(0)
-    blobs = np.r_[rng.normal(0, .1, (20, 3)), rng.normal(3, .1, (10, 3)), rng.normal(-3, .1, (5, 3))]
-    mode, found = modes(blobs)
-    assert np.bincount(mode).tolist() == [20, 10, 5] and max(found, key=found.get) == 3
-    assert set(modes(rng.normal(size=(40, 30)))[0]) == {0} and modes(np.ones((5, 2)))[0].tolist() == [0]*5 and modes(blobs[:1])[0].tolist() == [0]
