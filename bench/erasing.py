@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from methods import count, goal
+from methods import Runs, count, goal
 
-from hfi_nb.core import append_jsonl, make_folder, read_jsonl
 from hfi_nb.distill import PAPER, QUICK, distill, make_task
 from hfi_nb.emoji import load_judge, load_world
 from hfi_nb.evaluate import held_out
@@ -34,19 +33,6 @@ def erase(pipe, task, look, every, settings):
         return last['left']['value'] <= .1
     distill(pipe, task, callback=watch, every=every, **settings)
     return last
-
-
-class Runs:
-    "What was measured, one line a run."
-    def __init__(self, out): self.out, self.rows = make_folder(out.parent)/out.name, read_jsonl(out) if out.exists() else []
-    def once(self, names, measure):
-        for row in self.rows:
-            if all(row[k] == v for k, v in names.items()): return row
-        row = names | measure()
-        append_jsonl(self.out, [row])
-        self.rows.append(row)
-        print(row, flush=True)
-        return row
 
 
 def compare(runs, concept, seeds, n, best):

@@ -6,6 +6,7 @@ The pictures to invert are the artists' own (no feedback is simulated here, this
 subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. A set of subjects has no word."""
 import argparse
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -22,17 +23,32 @@ from hfi_nb.selection import modes
 TRAINED, GUARDS = ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece'), ('negative', 'sld')
 
 
+class Runs:
+    "What was measured, one line a run; what is there already is not measured again."
+    def __init__(self, out): self.out, self.rows = make_folder(out.parent)/out.name, read_jsonl(out) if out.exists() else []
+    def once(self, names, measure):
+        for row in self.rows:
+            if all(row[k] == v for k, v in names.items()): return row
+        row = names | measure()
+        append_jsonl(self.out, [row])
+        self.rows.append(row)
+        print(row, flush=True)
+        return row
+
+
+def looks(world, concept):
+    "Phrase, coarse word, and for each mode what was drawn: (style, subject) pairs."
+    if concept in world.styles: return 'in the style of {}', 'style', [[(concept, s) for s in world.subjects if world.split[s] == 'train'][:40]]
+    pairs = [(a, s) for a in world.styles for s in world.concepts[concept]]
+    mode = modes(image_features([world.image(*o) for o in pairs], load_clip()))[0]
+    return '{}', 'picture', [[p for p, m in zip(pairs, mode, strict=True) if m == k] for k in range(mode.max()+1)]
+
+
 def goal(pipe, world, concept):
-    "Phrase, contexts, tokens (one per mode), word and safe pictures of a concept."
-    train = [s for s in world.subjects if world.split[s] == 'train']
-    if concept in world.styles: phrase, contexts, word, wanted = 'in the style of {}', [world.names[s] for s in train], concept, [(concept, s) for s in train[:40]]
-    else:
-        phrase, contexts, word = '{}', [f'{{}} in the style of {a}' for a in world.styles], None
-        wanted = [(a, s) for a in world.styles for s in world.concepts[concept]]
-    images = [world.image(*o) for o in wanted]
-    mode = modes(image_features(images, load_clip()))[0] if word is None else [0]*len(images)
-    init = 'style' if word else 'picture'
-    tokens = [invert(pipe, [im for im, m in zip(images, mode, strict=True) if m == k], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k in sorted(set(mode))]
+    "Tokens (one per mode), word, and phrase, contexts and safe pictures of a concept."
+    word, (phrase, init, parts) = concept if concept in world.styles else None, looks(world, concept)
+    contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train'] if word else [f'{{}} in the style of {a}' for a in world.styles]
+    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k, pairs in enumerate(parts)]
     safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, word, what
@@ -47,42 +63,31 @@ def count(paint, prompts, concept, world, judge):
 
 
 def run(pipe, method, tokens, what, concept, prompts, world, judge):
-    "Counts and seconds of one method; none is the base model."
+    "Seconds and rates of one method; none is the base model."
     begun, paint = time.time(), partial(draw, pipe, steps=12)
     if method in TRAINED: paint = partial(draw, erase(pipe, tokens, method, **what), steps=12)
     took = time.time()-begun
-    if method in GUARDS:
-        with guard(pipe, tokens, method, what['phrase']): return count(paint, prompts, concept, world, judge), took
-    return count(paint, prompts, concept, world, judge), took
+    with guard(pipe, tokens, method, what['phrase']) if method in GUARDS else nullcontext(): rates = count(paint, prompts, concept, world, judge)
+    return dict(seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})
 
 
 def sweep(concept, n, out, runs):
     "One line for each (method, names that tell it from others, settings); those that are in `out` already are not done again."
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
-    make_folder(out.parent)
-    done = read_jsonl(out) if out.exists() else []
-    tokens, _, what = goal(pipe, world, concept)
+    saved, (tokens, _, what) = Runs(out), goal(pipe, world, concept)
     prompts = held_out(concept, n, split='heldout' if concept in world.styles else None)
-    for method, names, settings in runs:
-        if any(all(r[k] == v for k, v in names.items()) for r in done if r['concept'] == concept): continue
-        rates, took = run(pipe, method, tokens, what | settings, concept, prompts, world, judge)
-        append_jsonl(out, [dict(concept=concept, **names, settings=settings, seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})])
-        print(f'{concept:12} {names} {took:6.1f} s   left {rates["left"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
+    def measure(method, settings): return dict(settings=settings) | run(pipe, method, tokens, what | settings, concept, prompts, world, judge)
+    for method, names, settings in runs: saved.once(dict(concept=concept, **names), partial(measure, method, settings))
 
 
 def main(concepts, methods, n, out):
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
-    make_folder(out.parent)
-    done = {(r['concept'], r['method'], r['by']) for r in read_jsonl(out)} if out.exists() else set()
+    saved = Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
         split = 'heldout' if concept in world.styles else None
         prompts, (tokens, word, what) = held_out(concept, n, split=split), goal(pipe, world, concept)
         for by, given in [('token', tokens)]+[('word', [word])]*bool(word):
-            for method in ['none', *methods]:
-                if (concept, method, by) in done: continue
-                rates, took = run(pipe, method, given, what, concept, prompts, world, judge)
-                append_jsonl(out, [dict(concept=concept, method=method, by=by, seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})])
-                print(f'{concept:12} {by:6} {method:9} {took:6.1f} s   left {rates["left"]}   else style {rates["style"]}   subject {rates["subject"]}', flush=True)
+            for method in ['none', *methods]: saved.once(dict(concept=concept, method=method, by=by), partial(run, pipe, method, given, what, concept, prompts, world, judge))
 
 
 if __name__ == '__main__':
