@@ -509,6 +509,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'hfi_nb.reward.RewardModel.score': ('reward.html#rewardmodel.score', 'hfi_nb/reward.py'),
                                'hfi_nb.reward.RewardModel.uncertainty': ('reward.html#rewardmodel.uncertainty', 'hfi_nb/reward.py'),
                                'hfi_nb.reward._as_arrays': ('reward.html#_as_arrays', 'hfi_nb/reward.py'),
+                               'hfi_nb.reward._build': ('reward.html#_build', 'hfi_nb/reward.py'),
                                'hfi_nb.reward._check_enough': ('reward.html#_check_enough', 'hfi_nb/reward.py'),
                                'hfi_nb.reward._embed': ('reward.html#_embed', 'hfi_nb/reward.py'),
                                'hfi_nb.reward._html': ('reward.html#_html', 'hfi_nb/reward.py'),

@@ -183,7 +183,7 @@ def left_out(x, y, pairs, lam, fold, k): # → scores, error
     errors = [*(r[known]-y[known])**2, *(np.log1p(np.exp(-4*(r[a]-r[b]))) for a, b, _ in pairs if test[a] or test[b])]
     return r, np.mean(errors) if errors else 0.
 
-# %% ../nbs/06_reward.ipynb #bfe6cbfa
+# %% ../nbs/06_reward.ipynb #93fbd91b
 def compact(x, y, pairs=()) -> np.ndarray: # (n, m), m ≤ judged pictures
     "Coordinates in the span of the judged pictures. A ridge cannot tell the difference, and a few labels make small matrices."
     judged = sorted({*np.flatnonzero(np.isfinite(y)), *(i for p in pairs for i in p[:2])})
@@ -196,11 +196,11 @@ def choose_head(views:dict, y, pairs=(), seed:int=0) -> tuple[str, float]: # nam
 
 def nested_scores(views:dict, y, pairs=(), seed:int=0) -> np.ndarray: # (n,), nan where nothing was judged
     "A score for every judged picture from heads, view and λ included, that never saw its judgement."
-    fold, out = make_folds(y, pairs, seed=seed), np.full(len(y), np.nan)
+    fold, out, small = make_folds(y, pairs, seed=seed), np.full(len(y), np.nan), {name: compact(x, y, pairs) for name, x in views.items()}
     for k in range(5):
         test = fold == k
         name, lam = choose_head(views, np.where(test, np.nan, y), [p for p in pairs if not (test[p[0]] or test[p[1]])], seed+1)
-        out[test] = left_out(compact(views[name], y, pairs), y, pairs, lam, fold, k)[0][test]
+        out[test] = left_out(small[name], y, pairs, lam, fold, k)[0][test]
     return out
 
 # %% ../nbs/06_reward.ipynb #7f23a7f9
@@ -264,7 +264,7 @@ def _html(self):
 
 RewardModel.save, RewardModel.load, RewardModel._repr_html_ = _save, staticmethod(_load), _html
 
-# %% ../nbs/06_reward.ipynb #02a533f4
+# %% ../nbs/06_reward.ipynb #4d2530b4
 def _as_arrays(features, labels, ids): # → y (n,) with nan, ids
     if isinstance(labels, dict):
         if ids is None: raise HfiError('labels are keyed by picture id: pass ids=, one per row of the features')
@@ -287,6 +287,11 @@ def make_views(z, y, pairs=()) -> tuple[np.ndarray, dict]: # pictures to compare
     near = z[np.argsort(~judged, kind='stable')[:LANDMARKS]]
     return near, dict(line=z, likeness=likeness(z, near)@likeness_root(near))
 
+def _build(scaling, near, views, head, y, pairs, meta) -> RewardModel: # head: view and λ
+    view, lam = head
+    w, curvature = solve_head(views[view], y, pairs, lam)
+    return RewardModel(*scaling, near if view == 'likeness' else near[:0], w, np.linalg.inv(curvature), meta)
+
 def _check_enough(y, rankings, least):
     known = y[np.isfinite(y)]
     if len(known) + 2*len(rankings) < least: raise HfiError(f'{len(known)} labels and {len(rankings)} rankings are too few to fit a reward: label at least {least} pictures')
@@ -294,7 +299,7 @@ def _check_enough(y, rankings, least):
     if not rankings and min(yes, no) < 2:
         raise HfiError(f'{yes} pictures are marked unwanted and {no} wanted: mark at least two of each kind, or draw pictures from prompts that show the other kind')
 
-# %% ../nbs/06_reward.ipynb #2a0e3d4c
+# %% ../nbs/06_reward.ipynb #6dbf4334
 def fit_reward(
     features, # (n, d) of all pictures, labelled or not
     labels, # {id: label in [0, 1]}, or an array aligned with the features (nan: unlabelled)
@@ -314,11 +319,10 @@ def fit_reward(
     mean, scale = _standard(f)
     near, views = make_views((f-mean)/scale, y, pairs)
     (view, lam), out = choose_head(views, y, pairs, seed), nested_scores(views, y, pairs, seed)
-    w, curvature = solve_head(views[view], y, pairs, lam)
     area, (slope, offset) = auc(y[known], out[known]), calibrate(out[known], y[known])
     noise = float(np.sqrt(np.mean((out[known]-y[known])**2))) if known.any() else 1.
     interval = bootstrap_interval(auc, y[known], out[known]) if np.isfinite(area) else (0., 1.)
-    return RewardModel(mean, scale, near if view == 'likeness' else near[:0], w, np.linalg.inv(curvature), dict(clip=clip, n=int(known.sum()), unwanted=int((y[known] > .5).sum()), rankings=len(rankings), simulated=simulated,
+    return _build((mean, scale), near, views, (view, lam), y, pairs, dict(clip=clip, n=int(known.sum()), unwanted=int((y[known] > .5).sum()), rankings=len(rankings), simulated=simulated,
         view=view, lam=lam, noise=noise, auc=area if np.isfinite(area) else None, interval=list(interval), slope=slope, offset=offset, seed=seed))
 
 # %% ../nbs/06_reward.ipynb #f6f15f72
@@ -357,7 +361,7 @@ def acquisition_order(
     gain = (c**2@near)/(np.diag(c)+1)
     return np.array(picked + [i for i in np.argsort(-gain, kind='stable') if i not in set(picked)], int)
 
-# %% ../nbs/06_reward.ipynb #dbdc1611
+# %% ../nbs/06_reward.ipynb #26050274
 def click_curve(features, answers, test_features, test_truth, steps=(10, 20, 50, 100), active=True, seed=0) -> list: # AUC at each step
     "AUC on unseen pictures as clicks come in, in the reward's own order or at random."
     mean, scale = _standard(features)
@@ -366,9 +370,8 @@ def click_curve(features, answers, test_features, test_truth, steps=(10, 20, 50,
         y = np.full(len(answers), np.nan)
         y[got] = answers[got]
         if not 2 <= (y[got] > .5).sum() <= len(got)-2: return None
-        view, lam = head or choose_head(views, y)
-        w, curvature = solve_head(views[view], y, lam=lam)
-        return RewardModel(mean, scale, near if view == 'likeness' else near[:0], w, np.linalg.inv(curvature), dict(noise=.3, head=(view, lam)))
+        head = head or choose_head(views, y)
+        return _build((mean, scale), near, views, head, y, (), dict(noise=.3, head=head))
     rest, got, out, model = list(np.random.default_rng(seed).permutation(len(answers))), [], [], None
     for n in range(10, max(steps)+1, 10):
         model = fit(model.meta['head'] if model else None) if active else None

@@ -13,7 +13,7 @@ from sklearn.metrics import silhouette_score
 from .core import HfiError
 from .reward import unit
 
-# %% ../nbs/06c_selection.ipynb #d13340d6
+# %% ../nbs/06c_selection.ipynb #a216e5ce
 def top_k(
     scores, # (n,)
     ids, # one per score
@@ -36,8 +36,6 @@ def top_k(
         out.append(i)
         if prompts is not None: used[prompts[i]] = used.get(prompts[i], 0)+1
     return out
-
-
 
 # %% ../nbs/06c_selection.ipynb #20b65a84
 def weights(scores) -> np.ndarray: # (n,), positive, mean 1
