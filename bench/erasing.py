@@ -1,9 +1,9 @@
-"""Time to erasure: SDD as the paper samples it, and this project's default, in one run.
+"""Time to erasure: SDD as the paper samples it, this project's training and its closed form, in one run.
 
     python bench/erasing.py [--concepts openmoji fluent blood] [--seeds 3] [--n 40] [--out bench/results/erasing.jsonl]
 
-Both erase the same tokens in the same contexts. The default runs to its end, and so does `QUICK`. The reference (one trajectory of up to 50 guided steps for one gradient, no retain
-term) is looked at every 25 updates and stops as soon as a tenth is left of the concept; looking is not timed. It runs at the learning rate that was fastest on the
+All erase the same tokens in the same contexts. `esd-x` runs to the end of its training; `uce` is a formula, the same for every seed. The reference (one trajectory of up to 50 guided steps for
+one gradient, no retain term) is looked at every 25 updates and stops as soon as a tenth is left of the concept; looking is not timed. It runs at the learning rate that was fastest on the
 first concept and seed. Held-out prompts, independent judge. Runs that are in --out already are not done again."""
 import argparse
 import time
@@ -13,16 +13,23 @@ from pathlib import Path
 import torch
 from methods import Runs, count, goal
 
-from hfi_nb.distill import PAPER, QUICK, distill, make_task
+from hfi_nb.closed_form import uce
+from hfi_nb.distill import PAPER, distill, make_task
 from hfi_nb.emoji import load_judge, load_world
 from hfi_nb.evaluate import held_out
 from hfi_nb.models import draw, load_pipeline
 
 RATES, MOST = (3e-4, 1e-3), 400
-OURS = dict(default={}, quick=QUICK)
 
 
-def erase(pipe, task, look, every, settings):
+def solve(pipe, task, look):
+    "Seconds and rates of the closed form."
+    begun = time.perf_counter()
+    model = uce(pipe, task)
+    return dict(updates=0, seconds=round(time.perf_counter()-begun, 2)) | {k: r.to_dict() for k, r in look(model).items()}
+
+
+def train(pipe, task, look, every, settings):
     "Updates, seconds and rates where a tenth was left, or at the end."
     seconds, begun, last = 0., time.perf_counter(), None
     def watch(loop):
@@ -36,18 +43,19 @@ def erase(pipe, task, look, every, settings):
 
 
 def compare(runs, concept, seeds, n, best):
-    "Both on one concept and all seeds; gives the reference's learning rate, found here if `best` is None."
+    "All on one concept and all seeds; gives the reference's learning rate, found here if `best` is None."
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     tokens, _, what = goal(pipe, world, concept)
     task, prompts = make_task(pipe, tokens, **what), held_out(concept, n, split='heldout' if concept in world.styles else None)
     def look(model): return count(partial(draw, model, steps=12), prompts, concept, world, judge)
-    def measure(name, seed, every, settings):
-        return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), partial(erase, pipe, task, look, every, settings | dict(seed=seed)))
-    def slow(lr, seed): return measure(f'reference, lr {lr:g}', seed, 25, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25))
+    def measure(name, seed, how): return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), how)
+    def trained(name, seed, every, settings): return measure(name, seed, partial(train, pipe, task, look, every, settings | dict(seed=seed)))
+    def slow(lr, seed): return trained(f'reference, lr {lr:g}', seed, 25, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25))
     best = best or min(RATES, key=lambda lr: ((row := slow(lr, 0))['left']['value'] > .1, row['seconds']))
     for seed in range(seeds):
-        ours, theirs = {name: measure(name, seed, 90, o)['seconds'] for name, o in OURS.items()}, slow(best, seed)['seconds']
-        print(concept, seed, 'times as long takes the reference:', {name: round(theirs/t, 1) for name, t in ours.items()}, flush=True)
+        ours = {'uce': measure('uce', seed, partial(solve, pipe, task, look)), 'esd-x': trained('esd-x', seed, 90, {})}
+        theirs = slow(best, seed)['seconds']
+        print(concept, seed, 'times as long takes the reference:', {name: round(theirs/o['seconds'], 1) for name, o in ours.items()}, flush=True)
     return best
 
 

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['edit', 'readers', 'rows', 'edited', 'uce', 'returning', 'rece']
 
-# %% ../nbs/08a_closed_form.ipynb #65a8fbad
+# %% ../nbs/08a_closed_form.ipynb #6dd5dff4
 import torch
 
 from .core import HfiError
-from .distill import Task, trained_weights, with_weights
+from .distill import Task, esd_target, trained_weights, with_weights
 from .models import check_fused, parts
 
 # %% ../nbs/08a_closed_form.ipynb #a1c5a01c
@@ -23,31 +23,37 @@ def readers(unet) -> dict: # name → weight, float64
     "The matrices through which cross-attention reads a prompt."
     return {k: w.double() for k, w in trained_weights(unet).items() if k.endswith(('attn2.to_k.weight', 'attn2.to_v.weight'))}
 
-# %% ../nbs/08a_closed_form.ipynb #c50f78a7
-def rows(pipe, task:Task) -> list: # C, G (n, d) and P (m, d), float64
-    "What cross-attention reads of a task, one row a position; a row's weight is that of its squared error."
+# %% ../nbs/08a_closed_form.ipynb #14a5b72d
+def rows(pipe, task:Task, retain:float=1., eta:float=0.) -> list: # C, G (n, d) and P (m, d), float64
+    "What cross-attention reads of a task, one row a position, scaled so that squared errors count as the mean over prompts, those of safe ones `retain` times."
     check_fused(pipe)
-    w = task.weight.sqrt()[:, None, None].to(task.c_s)
-    return [parts(pipe, c)[0].flatten(0, 1).double() for c in (w*task.c_s, w*task.c_0, task.c_safe)]
+    w, keep = (task.weight/task.weight.sum()).sqrt()[:, None, None].to(task.c_s), (retain/max(len(task.c_safe), 1))**.5
+    return [parts(pipe, c)[0].flatten(0, 1).double() for c in (w*task.c_s, w*esd_target(task.c_s, task.c_0, eta), keep*task.c_safe)]
 
 def edited(old:dict, C, G, P, lam:float, more=()) -> dict: # name → new matrix
     "The matrices of `readers` edited for a task's rows; each of `more` (n, d) goes where the concept's C goes."
     if not lam > 0: raise HfiError(f'lam={lam}: give a positive number, large to change little')
     return {k: edit(W0, torch.cat([C, *more]), G.repeat(1+len(more), 1), P, lam) for k, W0 in old.items()}
 
-def uce(pipe, task:Task, lam:float=.1):
-    "Unified Concept Editing of a task: a pipeline that shares all but `to_k` and `to_v` with `pipe`."
-    return with_weights(pipe, edited(readers(pipe.unet), *rows(pipe, task), lam))
+def uce(
+    pipe,
+    task:Task,
+    retain:float=8., # weight of the safe prompts; ours
+    eta:float=1., # how far beyond the prompt without the concept; ours, 0 is UCE's
+    lam:float=.1, # λ
+): # a pipeline that shares all but `to_k` and `to_v` with `pipe`
+    "Unified Concept Editing of a task (2308.14761), aimed as ESD aims."
+    return with_weights(pipe, edited(readers(pipe.unet), *rows(pipe, task, retain, eta), lam))
 
-# %% ../nbs/08a_closed_form.ipynb #d1d06046
+# %% ../nbs/08a_closed_form.ipynb #d7ad4922
 def returning(new:dict, old:dict, C, lam:float) -> torch.Tensor: # like C (n, d)
     "RECE's embeddings (2407.12383, eq. 9): what the new matrices read as the old ones read C."
     A = lam*torch.eye(C.shape[1], dtype=C.dtype, device=C.device) + sum(W.T@W for W in new.values())
     return torch.linalg.solve(A, sum(new[k].T@old[k] for k in new)@C.T).T
 
-def rece(pipe, task:Task, lam:float=.1, reg:float=.1, rounds:int=3):
+def rece(pipe, task:Task, retain:float=8., eta:float=1., lam:float=.1, reg:float=.1, rounds:int=3):
     "UCE, then UCE on what would bring the concept back, `rounds` times."
-    old, (C, G, P) = readers(pipe.unet), rows(pipe, task)
+    old, (C, G, P) = readers(pipe.unet), rows(pipe, task, retain, eta)
     new = edited(old, C, G, P, lam)
     for _ in range(rounds): new = edited(old, C, G, P, lam, [returning(new, old, C, reg)])
     return with_weights(pipe, new)

@@ -46,7 +46,7 @@ def test_stages(tmp_path):
     plan, done = hfi('reward', study)
     assert plan['labels'] == done['labels'] == 24
     assert all('after 2 steps' in o for o in hfi('invert', study, '--steps', 2)[1].values())
-    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--updates', 1)
+    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--method', 'esd-x', '--updates', 1)
     assert plan['updates'] == 1 and plan['memory_GiB'] > 0 and (study/'erased'/'model_index.json').exists()
     assert hfi('export', study, tmp_path/'out')[1] == dict(file=str(tmp_path/'out'/'delta.safetensors')) and 'relative_error' in hfi('export', study, tmp_path/'out', '--rank', 4)[1]
     plan, done = hfi('evaluate', study, '--n', 2)

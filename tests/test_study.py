@@ -27,7 +27,7 @@ def test_study(tmp_path):
     tokens = again.invert(steps=2, every=1, batch=2)
     assert all(o.meta['simulated'] for o in tokens) and sum(len(o.meta['top']) for o in tokens) == 6 and len(again.check(['house'], steps=2)) == len(tokens)
     with pytest.raises(HfiError, match='nothing is erased'): again.next_round()
-    again.erase(['house'], callback=lambda loop: False, updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
+    again.erase(['house'], method='esd-x', callback=lambda loop: False, updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
     result = again.evaluate(make_prompts(load_world(), 'heldout', n=4), steps=2)
     [found] = again.redteam(['house'], dict(replay=ATTACKS['replay']), steps=2)
     assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k and (tmp_path/'redteam'/'replay.safetensors').exists()
@@ -43,7 +43,7 @@ def test_rounds(tmp_path):
     assert len(asked := study.questions()) == 2 and set(asked) == set(study.panel(person).page[:2])
     study.select(k=4, safe=4)
     study.invert(steps=1, every=1, batch=2)
-    study.erase(['house'], updates=1, every=2, refresh=2, paths=2, steps=2, batch=2)
+    study.erase(['house'])
     second = study.next_round()
     assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe) and Study(tmp_path/'next').concept == 'openmoji'
     labelled(second, 16)
