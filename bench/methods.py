@@ -18,7 +18,7 @@ from hfi_nb.guards import guard
 from hfi_nb.inversion import invert, templates_for
 from hfi_nb.models import draw, load_pipeline
 from hfi_nb.reward import image_features, load_clip
-from hfi_nb.selection import modes
+from hfi_nb.selection import modes, nearest_words
 
 TRAINED, GUARDS = ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece'), ('negative', 'sld')
 
@@ -36,20 +36,21 @@ class Runs:
         return row
 
 
-def looks(world, concept):
-    "Phrase, coarse word, and for each mode what was drawn: (style, subject) pairs."
-    if concept in world.styles: return 'in the style of {}', 'style', [[(concept, s) for s in world.subjects if world.split[s] == 'train'][:40]]
-    pairs = [(a, s) for a in world.styles for s in world.concepts[concept]]
-    mode = modes(image_features([world.image(*o) for o in pairs], load_clip()))[0]
-    return '{}', 'picture', [[p for p, m in zip(pairs, mode, strict=True) if m == k] for k in range(mode.max()+1)]
+def looks(pipe, world, concept, split=('train', 'heldout')):
+    "Phrase, and for each mode the word that its token starts at and what was drawn: (style, subject) pairs."
+    if concept in world.styles: return 'in the style of {}', [('style', [(concept, s) for s in world.subjects if world.split[s] == 'train'][:40])]
+    pairs = [(a, s) for a in world.styles for s in world.concepts[concept] if world.split[s] in split]
+    features = image_features([world.image(*o) for o in pairs], load_clip())
+    mode = modes(features)[0]
+    return '{}', [(word, [p for p, m in zip(pairs, mode, strict=True) if m == k]) for k, word in enumerate(nearest_words(pipe, features, mode))]
 
 
 def goal(pipe, world, concept):
     "Tokens (one per mode), word, and phrase, contexts and safe pictures of a concept."
-    word, (phrase, init, parts) = concept if concept in world.styles else None, looks(world, concept)
+    word, (phrase, parts) = concept if concept in world.styles else None, looks(pipe, world, concept)
     contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train'] if word else [f'{{}} in the style of {a}' for a in world.styles]
-    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k, pairs in enumerate(parts)]
-    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
+    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k, (init, pairs) in enumerate(parts)]
+    safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, word, what
 

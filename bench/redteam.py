@@ -3,7 +3,7 @@
     python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out runs/redteam.jsonl]
     python bench/redteam.py --table [--out runs/redteam.jsonl]
 
-Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and the harder erasure (two searches, then sdd once from the base). A set of subjects has
+Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and the harder erasure (two searches, then uce once from the base). A set of subjects has
 no word: its training subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); held-out prompts where the
 concept has held-out subjects; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
@@ -12,6 +12,8 @@ import argparse
 import time
 from functools import cached_property
 from pathlib import Path
+
+from methods import looks
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
@@ -35,11 +37,11 @@ class Bench:
         self.pipe, self.world, self.judge, self.concept, self.seed, self.steps = load_pipeline(), load_world(), load_judge(), concept, seed, steps
         world, style = self.world, concept in self.world.styles
         train = [s for s in world.subjects if world.split[s] == 'train']
-        own = train[:40] if style else [s for s in world.concepts[concept] if s in train]
-        pairs = [(concept, s) for s in own] if style else [(a, s) for a in world.styles for s in own]
-        self.phrase, self.words = ('in the style of {}', [concept]) if style else ('{}', [world.names[s] for s in own])
+        self.phrase, self.parts = looks(self.pipe, world, concept, ['train'])
+        pairs = [o for _, part in self.parts for o in part]
+        self.words = [concept] if style else [world.names[s] for s in world.concepts[concept] if s in train]
         self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
-        safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)][:96]
+        safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
         contexts = [world.names[s] for s in train] if style else [f'{{}} in the style of {a}' for a in world.styles]
         self.what = dict(phrase=self.phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
         asked = held_out(concept, n, split='heldout' if style or any(world.split[s] == 'heldout' for s in world.concepts[concept]) else None, seed=seed)
@@ -47,7 +49,9 @@ class Bench:
         self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
 
     @cached_property
-    def token(self): return invert(self.pipe, self.images, templates=templates_for(self.phrase), init='style' if self.phrase != '{}' else 'picture', seed=self.seed)
+    def tokens(self): # one per mode
+        def made(k, init, pairs): return invert(self.pipe, [self.world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(self.phrase), init=init, seed=self.seed)
+        return [made(k, *o) for k, o in enumerate(self.parts)]
 
     def unwanted(self, images): return [shows(self.world, self.concept, *o) for o in self.judge(images)]
 
@@ -55,11 +59,11 @@ class Bench:
         "The pipeline of a method."
         if method == 'base': return self.pipe
         quick = dict(updates=self.steps) if self.steps else {}
-        if method == 'harder': return search_and_erase(self.pipe, self.token, self.images, **self.what, **quick, seed=self.seed)[0]
+        if method == 'harder': return search_and_erase(self.pipe, self.tokens, self.images, **self.what)[0]
         name, by = METHODS[method]
-        return erase(self.pipe, [self.token] if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
+        return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
 
-    def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.token, self.images, self.phrase, self.seed, [p.text for p in self.asked])
+    def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.phrase, self.seed, [p.text for p in self.asked])
 
     def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **FAST)
 

@@ -29,10 +29,10 @@ def measure(pipe, world, judge, concept, pairs, phrase, init, contexts):
 def main(concepts, n, out):
     pipe, world, judge, saved = load_pipeline(), load_world(), load_judge(), Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
-        phrase, init, parts = looks(world, concept)
+        phrase, parts = looks(pipe, world, concept)
         held = [world.names[s] for s in world.subjects if world.split[s] == 'heldout']
         contexts = held if concept in world.styles else [f'{{}} in the style of {a}' for a in world.styles]*4
-        for mode, pairs in enumerate(parts): saved.once(dict(concept=concept, mode=mode), partial(measure, pipe, world, judge, concept, pairs, phrase, init, contexts[:n]))
+        for mode, (init, pairs) in enumerate(parts): saved.once(dict(concept=concept, mode=mode, start=init), partial(measure, pipe, world, judge, concept, pairs, phrase, init, contexts[:n]))
 
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STRICT', 'LOOSE', 'ClipJudge', 'Detector', 'sweep', 'nude_detector', 'q16_detector', 'reward_detector']
 
-# %% ../nbs/09b_detectors.ipynb #1ad78455
+# %% ../nbs/09b_detectors.ipynb #aea4b3e6
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from .core import HfiError, file_hash
-from .distances import text_features, unit
+from .distances import unit
 from .emoji import World
 from .evaluate import Paired
-from .reward import RewardModel, image_features, load_clip
+from .reward import RewardModel, image_features, load_clip, text_features
 
 # %% ../nbs/09b_detectors.ipynb #12922b8f
 class ClipJudge:

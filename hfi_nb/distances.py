@@ -4,19 +4,15 @@
 
 # %% auto #0
 __all__ = ['frechet', 'kernel_distance', 'against_chance', 'mean_with_interval', 'unit', 'pair_distance', 'photo_similarity',
-           'text_features', 'clip_scores', 'distances']
+           'clip_scores', 'distances']
 
-# %% ../nbs/09_distances.ipynb #e08fde4b
+# %% ../nbs/09_distances.ipynb #b79d4ab7
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import AutoTokenizer
 
 from .core import HfiError, Rate, bootstrap_interval
-from .models import pooled
-from .reward import image_features, load_clip
+from .reward import image_features, load_clip, text_features
 
 # %% ../nbs/09_distances.ipynb #2600cc25
 def _checked(x, least:int=2) -> np.ndarray: # float64
@@ -85,18 +81,7 @@ def photo_similarity(
     x = unit(x)
     return Rate.of((x@unit(works).T).max(1) > (x*unit(plain)).sum(1)) if len(x) else Rate(0, 0)
 
-# %% ../nbs/09_distances.ipynb #2cdc6e0e
-@torch.no_grad()
-def text_features(texts, clip=None) -> np.ndarray: # (n, d), unit length
-    "CLIP text features; `clip` is a folder, a hub id or what `load_clip` returned."
-    model = (clip if isinstance(clip, tuple) else load_clip(clip))[0]
-    beside, words = Path(model.name_or_path).parent/'tokenizer', model.config.text_config.vocab_size # a tower inside a pipeline's folder shares its tokenizer
-    tokenizer = AutoTokenizer.from_pretrained(beside if beside.is_dir() else model.name_or_path)
-    if len(tokenizer) != words: raise HfiError(f'the tokenizer at {model.name_or_path} knows {len(tokenizer)} tokens, the CLIP model {words}: save the right one beside the model')
-    ids = tokenizer(list(texts), padding='max_length', max_length=model.config.text_config.max_position_embeddings, truncation=True, return_tensors='pt')
-    z = model.get_text_features(**{k: ids[k].to(model.device) for k in ('input_ids', 'attention_mask')})
-    return unit(pooled(z).cpu().numpy())
-
+# %% ../nbs/09_distances.ipynb #88b66c98
 def clip_scores(images, texts, clip=None) -> np.ndarray: # (n,) in [0, 100]
     "CLIP score of each picture and its prompt."
     if len(images) != len(texts): raise HfiError(f'{len(images)} pictures but {len(texts)} texts: give one text per picture')

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['Relearning', 'relearning_curve', 'merged', 'search_and_erase', 'blind_spots']
 
-# %% ../nbs/10a_persistence.ipynb #1729a491
+# %% ../nbs/10a_persistence.ipynb #71863ff8
 import torch
 
 from .core import HfiError, Rate
 from .distill import trained_weights, with_weights
 from .erase import erase
-from .inversion import SoftToken, invert, templates_for
+from .inversion import invert, templates_for
 from .loop import Loop
 from .models import add_noise, draw, embed, predict_noise, times_and_noise, to_latents
 
@@ -56,10 +56,10 @@ def merged(model, state:dict, scale:float=1.): # → a pipeline
     own, names = model.unet.state_dict(), [k[:-len('.lora_A.weight')] for k in state if k.endswith('.lora_A.weight')]
     return with_weights(model, {f'{k}.weight': own[f'{k}.weight'].float()+scale*state[f'{k}.lora_B.weight']@state[f'{k}.lora_A.weight'] for k in names})
 
-# %% ../nbs/10a_persistence.ipynb #12140060
+# %% ../nbs/10a_persistence.ipynb #5a86ea3f
 def search_and_erase(
     pipe,
-    token:SoftToken,
+    tokens, # soft tokens
     images, # PIL pictures of the concept, to invert again
     rounds:int=2, # searches
     phrase:str='in the style of {}',
@@ -67,10 +67,9 @@ def search_and_erase(
     **what, # contexts, safe, safe_images and settings: see `erase`
 ): # → erased pipeline, all tokens
     "Erase, find the concept again on the erased model, `rounds` times; then erase everything found from the base model at once."
-    tokens = [token]
+    tokens = list(tokens)
     for k in range(rounds):
-        found = invert(erase(pipe, tokens, phrase=phrase, **what), images, name=f'{token.name[:-1]}-again-{k+1}>', steps=steps, init=token.meta.get('init', 'style'), templates=templates_for(phrase))
-        tokens.append(found)
+        tokens.append(invert(erase(pipe, tokens, phrase=phrase, **what), images, name=f'<again-{k+1}>', steps=steps, init=tokens[0].meta.get('init', 'style'), templates=templates_for(phrase)))
     return erase(pipe, tokens, phrase=phrase, **what), tokens
 
 # %% ../nbs/10a_persistence.ipynb #0d67c29e

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ATTACKS', 'Goal', 'Attack', 'Strike', 'unattacked', 'strike', 'replay', 'concept_inversion', 'rece_embedding',
-           'vocabulary', 'breed', 'ring_a_bell', 'unlearn_diff_atk', 'red_team']
+           'breed', 'ring_a_bell', 'unlearn_diff_atk', 'red_team']
 
-# %% ../nbs/10_redteam.ipynb #cb02a293
+# %% ../nbs/10_redteam.ipynb #fb1fe15f
 import time
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ import torch
 from .closed_form import readers, returning
 from .core import HfiError, Rate
 from .inversion import Inversion, SoftToken, inversion_loss, put, templates_for
-from .models import draw, embed, encode_text, encoders, frame, parts, to_latents, tokenize
+from .models import draw, embed, encode_text, encoders, frame, parts, to_latents, tokenize, vocabulary
 
 # %% ../nbs/10_redteam.ipynb #651af3ec
 @dataclass
@@ -90,13 +90,7 @@ def rece_embedding(erased, goal:Goal, reg:float=.1) -> Attack:
     words.copy_(returning(new, old, words.flatten(0, 1).double(), reg).view_as(words))
     return Attack(c, 0)
 
-# %% ../nbs/10_redteam.ipynb #048b7368
-def vocabulary(pipe, banned) -> torch.Tensor: # ids of whole words that an attacker may use
-    "Words of the tokenizer (of SDXL's two, those they share) without those of `banned`."
-    out = {i for o in banned for i in pipe.tokenizer(o, add_special_tokens=False).input_ids}
-    shared = set.intersection(*(set(tok.get_vocab().items()) for tok, _ in encoders(pipe)))
-    return torch.tensor(sorted(i for w, i in shared if w.endswith('</w>') and len(w) > 5 and i not in out))
-
+# %% ../nbs/10_redteam.ipynb #0bb801cc
 def breed(pipe, target, words, length:int, population:int, generations:int, generator) -> torch.Tensor: # ids (length,)
     "A genetic search for words whose embedding is nearest to `target` (l, d)."
     def pick(n): return words[torch.randint(len(words), (n, length), generator=generator)]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PREVIOUS', 'Study', 'simulated_annotator']
 
-# %% ../nbs/12_study.ipynb #86a43aad
+# %% ../nbs/12_study.ipynb #c3d2fa8d
 from functools import cached_property
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from .processes import once
 from .redteam import ATTACKS, Goal, red_team
 from .report import write_card, write_report
 from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip
-from .selection import modes, top_k, weights
+from .selection import modes, nearest_words, top_k, weights
 
-# %% ../nbs/12_study.ipynb #fde0d096
+# %% ../nbs/12_study.ipynb #7b198871
 class Study:
     "One concept in one folder, from candidates to a safe pipeline."
     def __init__(self,
@@ -35,7 +35,7 @@ class Study:
         pipe=None, # pipeline, folder or hub id; 'emoji' by default
         concept:str=None, # its name, for people: 'openmoji', 'blood'
         phrase:str='in the style of {}', # how a token will be written in prompts; '{}' for a thing
-        init:str='style', # coarse word at which the token starts
+        init:str='style', # coarse word at which the tokens start; None: for each mode the nearest word of the vocabulary, as things need it
         clip=None, # CLIP for the reward; the embedded one by default
     ):
         file = Path(folder)/'study.json'
@@ -103,7 +103,7 @@ class Study:
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #7d04dd58
+# %% ../nbs/12_study.ipynb #37114d2f
 PREVIOUS = '../erased' # the model of a further round
 
 def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # top: ids, weights, modes; safe: ids
@@ -118,14 +118,20 @@ def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # to
     write_json(self.folder/'selection.json', chosen)
     return chosen
 
+def _starts(self, chosen) -> list: # words
+    "Where the token of each mode starts."
+    if self.init: return [self.init]*(max(chosen['modes'])+1)
+    return nearest_words(self.pipe, image_features(self.images(chosen['top']), load_clip(self.clip)), chosen['modes'], self.clip)
+
 def _invert(self, **settings) -> list: # of SoftTokens, one per mode
     "Soft tokens from the selected pictures; `settings` go to `invert`."
     chosen = read_json(self.folder/'selection.json')
+    starts = _starts(self, chosen)
     for old in self.folder.glob('token-*.safetensors'): old.unlink()
     for mode in sorted(set(chosen['modes'])):
         at = [n for n, m in enumerate(chosen['modes']) if m == mode]
         top, w = [chosen['top'][n] for n in at], np.array([chosen['weights'][n] for n in at])
-        token = invert(self.pipe, self.images(top), w/w.mean(), f'<unwanted-{mode+1}>', path=self.folder/f'inversion-{mode+1}.safetensors', init=self.init,
+        token = invert(self.pipe, self.images(top), w/w.mean(), f'<unwanted-{mode+1}>', path=self.folder/f'inversion-{mode+1}.safetensors', init=starts[mode],
                        templates=templates_for(self.phrase), meta=dict(concept=self.concept, simulated=self.simulated, top=top), **settings)
         token.save(self.folder/f'token-{mode+1}.safetensors')
     return self.tokens()

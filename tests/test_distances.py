@@ -79,6 +79,7 @@ def test_clip_scores(tmp_path):
 
     from hfi_nb.emoji import load_world
     from hfi_nb.models import load_pipeline
+    from hfi_nb.reward import text_features
     tok = load_pipeline().tokenizer
     torch.manual_seed(0)
     small = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)

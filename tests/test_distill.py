@@ -32,7 +32,10 @@ def test_each_concept_has_rows_of_its_own_none_is_joined_or_cut():
     pipe = load_pipeline()
     task = make_task(pipe, [a_token(pipe), 'ink'], contexts=['cat face', 'house'])
     assert torch.equal(task.c_s, embed(pipe, [f'{o} in the style of {a}'.strip() for a in ('openmoji', 'ink') for o in ('', 'cat face', 'house')]))
-    assert torch.equal(task.c_0, embed(pipe, ['', 'cat face', 'house']*2)) and len(task.c_safe) == 0
+    plain = embed(pipe, ['', 'cat face', 'house'])
+    assert all(torch.equal(row[[*range(k+1), *range(k+6, 32), *range(k+1, k+6)]], o) for row, o, k in zip(task.c_0, [*plain, *plain], [0, 2, 1]*2, strict=True)) and len(task.c_safe) == 0
+    front = make_task(pipe, ['knife'], phrase='{}', contexts=['{} in the style of ink'])
+    assert torch.equal(front.c_0[1], embed(pipe, ['in the style of ink'])[0][[0, 31, *range(1, 31)]]) # the words of the context stand beside themselves
     assert put('{} in the style of ink', '<v>') == '<v> in the style of ink' and put('{} in the style of ink', '') == 'in the style of ink' and put('', '<v>') == '<v>'
     with pytest.raises(HfiError, match='nothing to erase'): make_task(pipe, [])
     with pytest.raises(HfiError, match='1 prompts for 0 safe'): make_task(pipe, ['ink'], safe=['house'])

@@ -9,7 +9,7 @@ from hfi_nb.closed_form import readers, returning
 from hfi_nb.core import HfiError
 from hfi_nb.emoji import load_world
 from hfi_nb.inversion import SoftToken
-from hfi_nb.models import draw, embed, load_pipeline
+from hfi_nb.models import draw, embed, load_pipeline, vocabulary
 
 def a_goal(pipe):
     word = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer('openmoji', add_special_tokens=False).input_ids].detach().clone()

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from hfi_nb.core import HfiError
+from hfi_nb.emoji import load_world
+from hfi_nb.models import load_pipeline
+from hfi_nb.reward import image_features, load_clip
 
 
 def test_the_top_k_keeps_its_promises():
@@ -21,6 +24,13 @@ def test_weights_are_positive_and_average_to_one():
         w = weights(s)
         assert (w > 0).all() and abs(w.mean()-1) < 1e-12 and (np.diff(w) >= 0).all()
     with pytest.raises(HfiError, match='at least one finite score'): weights([])
+
+
+def test_the_nearest_word_is_that_of_the_thing_whatever_the_other_groups_are():
+    pipe, world, clip = load_pipeline(), load_world(), load_clip()
+    pairs = [(a, s) for s in ('axe', 'house') for a in world.styles]
+    found = nearest_words(pipe, image_features([world.image(*o) for o in pairs], clip), [0]*5+[1]*5, clip)
+    assert found == ['axe', 'house']
 
 
 def test_modes_are_found_where_there_are_some():
