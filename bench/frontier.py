@@ -2,13 +2,13 @@
 
     python bench/frontier.py [--concept openmoji] [--n 40] [--out bench/results/frontier.jsonl]
 
-The dial is λ, the weight of what must stay (`retain`). `uce` aims beyond the prompt without the concept, η = 1; with η = 0 it is the one of its authors. Tokens, prompts and judge are those of bench/methods.py; runs that are in --out already are not done again."""
+The dial is λ, the weight of what must stay (`retain`). `uce` aims beyond the prompt without the concept by η; with η = 0 it is the one of its authors. Tokens, prompts and judge are those of bench/methods.py; runs that are in --out already are not done again."""
 import argparse
 from pathlib import Path
 
 from methods import sweep
 
-DIALS = {'esd-x': [dict(retain=o) for o in (0., 1., 3., 10.)], 'sdd': [dict(retain=o) for o in (0., 1., 3., 10.)], 'uce': [dict(retain=o, eta=eta) for eta in (0., 1.) for o in (.5, 2., 8., 32.)]}
+DIALS = {'esd-x': [dict(retain=o) for o in (0., 1., 3., 10.)], 'sdd': [dict(retain=o) for o in (0., 1., 3., 10.)], 'uce': [dict(retain=o, eta=eta) for eta in (0., .5, 1.) for o in (.5, 2., 8., 32.)]}
 
 
 def main(concept, n, out):

@@ -3,7 +3,7 @@
     python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out runs/redteam.jsonl]
     python bench/redteam.py --table [--out runs/redteam.jsonl]
 
-Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and the harder erasure (two searches, then uce once from the base). A set of subjects has
+Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and the harder erasure (two searches, then esd-x once from the base). A set of subjects has
 no word: its training subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); held-out prompts where the
 concept has held-out subjects; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and

@@ -188,12 +188,12 @@ def invert(
     yield lambda: cost(study.pipe, tokens*steps*(3*batch+128//20), tokens=tokens, steps_at_most=steps, batch=batch)
     yield {o.name: f'{len(o.vectors)} × {o.vectors.shape[1]} numbers after {o.meta["steps"]} steps' for o in study.invert(steps=steps, vectors=vectors, batch=batch, seed=seed)}
 
-# %% ../nbs/13_cli.ipynb #c0b4950a
+# %% ../nbs/13_cli.ipynb #938b667f
 @stage
 def erase(
     folder:Path, # of the study
     contexts:Path, # text file of harmless prompts to erase it in, one per line
-    method:str='uce', # uce or rece, which are formulas; sdd, esd-x, esd-u or ca, which train
+    method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce or rece, which are formulas
     updates:int=None, # gradients; the library's number by default, see --dry-run
     lr:float=None, # learning rate; likewise
     retain:float=None, # weight of what must stay; likewise

@@ -23,7 +23,7 @@ def readers(unet) -> dict: # name → weight, float64
     "The matrices through which cross-attention reads a prompt."
     return {k: w.double() for k, w in trained_weights(unet).items() if k.endswith(('attn2.to_k.weight', 'attn2.to_v.weight'))}
 
-# %% ../nbs/08a_closed_form.ipynb #14a5b72d
+# %% ../nbs/08a_closed_form.ipynb #13f02858
 def rows(pipe, task:Task, retain:float=1., eta:float=0.) -> list: # C, G (n, d) and P (m, d), float64
     "What cross-attention reads of a task, one row a position, scaled so that squared errors count as the mean over prompts, those of safe ones `retain` times."
     check_fused(pipe)
@@ -39,19 +39,19 @@ def uce(
     pipe,
     task:Task,
     retain:float=8., # weight of the safe prompts; ours
-    eta:float=1., # how far beyond the prompt without the concept; ours, 0 is UCE's
+    eta:float=.5, # how far beyond the prompt without the concept; ours, 0 is UCE's
     lam:float=.1, # λ
 ): # a pipeline that shares all but `to_k` and `to_v` with `pipe`
     "Unified Concept Editing of a task (2308.14761), aimed as ESD aims."
     return with_weights(pipe, edited(readers(pipe.unet), *rows(pipe, task, retain, eta), lam))
 
-# %% ../nbs/08a_closed_form.ipynb #d7ad4922
+# %% ../nbs/08a_closed_form.ipynb #eba769bc
 def returning(new:dict, old:dict, C, lam:float) -> torch.Tensor: # like C (n, d)
     "RECE's embeddings (2407.12383, eq. 9): what the new matrices read as the old ones read C."
     A = lam*torch.eye(C.shape[1], dtype=C.dtype, device=C.device) + sum(W.T@W for W in new.values())
     return torch.linalg.solve(A, sum(new[k].T@old[k] for k in new)@C.T).T
 
-def rece(pipe, task:Task, retain:float=8., eta:float=1., lam:float=.1, reg:float=.1, rounds:int=3):
+def rece(pipe, task:Task, retain:float=8., eta:float=.5, lam:float=.1, reg:float=.1, rounds:int=3):
     "UCE, then UCE on what would bring the concept back, `rounds` times."
     old, (C, G, P) = readers(pipe.unet), rows(pipe, task, retain, eta)
     new = edited(old, C, G, P, lam)

@@ -16,7 +16,7 @@ from .core import HfiError
 from .distill import METHODS as TRAINED
 from .distill import Settings, distill, make_task
 
-# %% ../nbs/08b_erase.ipynb #9c503a28
+# %% ../nbs/08b_erase.ipynb #326cffcf
 CLOSED = dict(uce=uce, rece=rece)
 
 def settings_of(method:str) -> list: # names
@@ -28,7 +28,7 @@ def settings_of(method:str) -> list: # names
 def erase(
     pipe, # stays as it is
     tokens, # soft tokens, or words the model knows as plain strings
-    method:str='uce', # see the table above
+    method:str='esd-x', # see the table above
     phrase:str='in the style of {}', # how a token is written in a prompt
     contexts=(), # harmless prompts to erase it in; the phrase stands at their `{}` or behind them
     safe=(), # prompts of pictures that people rated safe

@@ -16,5 +16,5 @@ def test_every_method_takes_words_and_tokens_gives_a_pipeline_and_leaves_the_bas
         assert draw(erased, ['house in the style of ink'], [0], steps=2)[0].tobytes() != draw(pipe, ['house in the style of ink'], [0], steps=2)[0].tobytes(), method
     assert draw(pipe, ['house'], [0], steps=2)[0].tobytes() == before
     with pytest.raises(HfiError, match='unknown method .magic.'): erase(pipe, ['ink'], 'magic')
-    with pytest.raises(HfiError, match="uce has no setting 'updates': it takes retain, eta, lam"): erase(pipe, ['ink'], updates=3)
+    with pytest.raises(HfiError, match="uce has no setting 'updates': it takes retain, eta, lam"): erase(pipe, ['ink'], 'uce', updates=3)
     with pytest.raises(HfiError, match="esd-x has no setting 'lam'"): erase(pipe, ['ink'], 'esd-x', lam=1.)

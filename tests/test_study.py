@@ -43,7 +43,7 @@ def test_rounds(tmp_path):
     assert len(asked := study.questions()) == 2 and set(asked) == set(study.panel(person).page[:2])
     study.select(k=4, safe=4)
     study.invert(steps=1, every=1, batch=2)
-    study.erase(['house'])
+    study.erase(['house'], method='uce')
     second = study.next_round()
     assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe) and Study(tmp_path/'next').concept == 'openmoji'
     labelled(second, 16)
