@@ -94,7 +94,7 @@ def test_the_reference_shows_what_stands_behind_parameters_and_fields(site):
     text = re.sub(r'<[^>]+>', '', (site/'api'/'erase.html').read_text(encoding='utf-8'))
     assert 'harmless prompts to erase it in' in text and 'shares all but the changed weights with' in text
     text = re.sub(r'<[^>]+>', '', (site/'api'/'study.html').read_text(encoding='utf-8'))
-    assert 'coarse word at which the token starts' in text and 'of TokenChecks, one per token' in text
+    assert 'coarse word at which the tokens start' in text and 'of TokenChecks, one per token' in text
     assert 'UNet evaluations, gradients counted as two more' in (site/'api'/'redteam.html').read_text(encoding='utf-8')
 
 
