@@ -103,7 +103,7 @@ class Study:
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
         return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
 
-# %% ../nbs/12_study.ipynb #37114d2f
+# %% ../nbs/12_study.ipynb #7de19002
 PREVIOUS = '../erased' # the model of a further round
 
 def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # top: ids, weights, modes; safe: ids
@@ -121,7 +121,8 @@ def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # to
 def _starts(self, chosen) -> list: # words
     "Where the token of each mode starts."
     if self.init: return [self.init]*(max(chosen['modes'])+1)
-    return nearest_words(self.pipe, image_features(self.images(chosen['top']), load_clip(self.clip)), chosen['modes'], self.clip)
+    clip, records = load_clip(self.clip), self.records
+    return nearest_words(self.pipe, image_features([self.folder/records[i]['file'] for i in chosen['top']], clip, cache=self.folder), chosen['modes'], clip)
 
 def _invert(self, **settings) -> list: # of SoftTokens, one per mode
     "Soft tokens from the selected pictures; `settings` go to `invert`."
