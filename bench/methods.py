@@ -56,11 +56,12 @@ def goal(pipe, world, concept):
 
 
 def count(paint, prompts, concept, world, judge):
-    "Rates of the concept where it was asked for, and of style and subject elsewhere."
+    "Rates of the concept and of the right rest (of a style, the subject; of a set of subjects, the style) where it was asked for; of style and subject elsewhere."
     seen = judge(paint([p.text for p in prompts], range(60_000, 60_000+len(prompts))))
     asked = [shows(world, concept, p.style, p.subject) for p in prompts]
     other = [(p, v) for p, v, a in zip(prompts, seen, asked, strict=True) if not a]
-    return dict(left=Rate.of(shows(world, concept, *v) for v, a in zip(seen, asked, strict=True) if a), style=Rate.of(p.style == v[0] for p, v in other), subject=Rate.of(p.subject == v[1] for p, v in other))
+    hits, rest = [(p, v) for p, v, a in zip(prompts, seen, asked, strict=True) if a], int(concept in world.styles)
+    return dict(left=Rate.of(shows(world, concept, *v) for _, v in hits), rest=Rate.of((p.style, p.subject)[rest] == v[rest] for p, v in hits), style=Rate.of(p.style == v[0] for p, v in other), subject=Rate.of(p.subject == v[1] for p, v in other))
 
 
 def run(pipe, method, tokens, what, concept, prompts, world, judge):
