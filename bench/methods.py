@@ -45,14 +45,14 @@ def looks(pipe, world, concept, split=('train', 'heldout')):
     return '{}', [(word, [p for p, m in zip(pairs, mode, strict=True) if m == k]) for k, word in enumerate(nearest_words(pipe, features, mode))]
 
 
-def goal(pipe, world, concept):
-    "Tokens (one per mode), word, and phrase, contexts and safe pictures of a concept."
-    word, (phrase, parts) = concept if concept in world.styles else None, looks(pipe, world, concept)
-    contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train'] if word else [f'{{}} in the style of {a}' for a in world.styles]
-    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init) for k, (init, pairs) in enumerate(parts)]
+def goal(pipe, world, concept, split=('train', 'heldout'), seed=0):
+    "What to erase: tokens (one per mode), what each was made of, and phrase, contexts and safe pictures."
+    phrase, parts = looks(pipe, world, concept, split)
+    contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train'] if concept in world.styles else [f'{{}} in the style of {a}' for a in world.styles]
+    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init, seed=seed) for k, (init, pairs) in enumerate(parts)]
     safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
-    return tokens, word, what
+    return tokens, [pairs for _, pairs in parts], what
 
 
 def count(paint, prompts, concept, world, judge):
@@ -86,9 +86,9 @@ def main(concepts, methods, n, out):
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     saved = Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
-        split = 'heldout' if concept in world.styles else None
-        prompts, (tokens, word, what) = held_out(concept, n, split=split), goal(pipe, world, concept)
-        for by, given in [('token', tokens)]+[('word', [word])]*bool(word):
+        style = concept in world.styles
+        prompts, (tokens, _, what) = held_out(concept, n, split='heldout' if style else None), goal(pipe, world, concept)
+        for by, given in [('token', tokens)]+[('word', [concept])]*style:
             for method in ['none', *methods]: saved.once(dict(concept=concept, method=method, by=by), partial(run, pipe, method, given, what, concept, prompts, world, judge))
 
 

@@ -10,17 +10,16 @@ ones, `lora` merges a LoRA of the concept made on the base model; the probes `fi
 attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
 import argparse
 import time
-from functools import cached_property
 from pathlib import Path
 
-from methods import looks
+from methods import goal
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
-from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
+from hfi_nb.emoji import load_judge, load_world, shows
 from hfi_nb.erase import erase
 from hfi_nb.evaluate import held_out
 from hfi_nb.export import lora
-from hfi_nb.inversion import invert, put, templates_for
+from hfi_nb.inversion import put
 from hfi_nb.models import draw, load_pipeline
 from hfi_nb.persistence import Relearning, merged, search_and_erase
 from hfi_nb.probes import complete, finish
@@ -36,22 +35,13 @@ class Bench:
     def __init__(self, concept, n, seed, steps):
         self.pipe, self.world, self.judge, self.concept, self.seed, self.steps = load_pipeline(), load_world(), load_judge(), concept, seed, steps
         world, style = self.world, concept in self.world.styles
-        train = [s for s in world.subjects if world.split[s] == 'train']
-        self.phrase, self.parts = looks(self.pipe, world, concept, ['train'])
-        pairs = [o for _, part in self.parts for o in part]
-        self.words = [concept] if style else [world.names[s] for s in world.concepts[concept] if s in train]
+        self.tokens, parts, self.what = goal(self.pipe, world, concept, ['train'], seed)
+        pairs = sum(parts, [])
+        self.words = [concept] if style else [world.names[s] for s in world.concepts[concept] if world.split[s] == 'train']
         self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
-        safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
-        contexts = [world.names[s] for s in train] if style else [f'{{}} in the style of {a}' for a in world.styles]
-        self.what = dict(phrase=self.phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
         asked = held_out(concept, n, split='heldout' if style or any(world.split[s] == 'heldout' for s in world.concepts[concept]) else None, seed=seed)
         self.asked, self.other = [[p for p in asked if shows(world, concept, p.style, p.subject) == o] for o in (True, False)]
         self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
-
-    @cached_property
-    def tokens(self): # one per mode
-        def made(k, init, pairs): return invert(self.pipe, [self.world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(self.phrase), init=init, seed=self.seed)
-        return [made(k, *o) for k, o in enumerate(self.parts)]
 
     def unwanted(self, images): return [shows(self.world, self.concept, *o) for o in self.judge(images)]
 
@@ -63,7 +53,7 @@ class Bench:
         name, by = METHODS[method]
         return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
 
-    def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.phrase, self.seed, [p.text for p in self.asked])
+    def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.what['phrase'], self.seed, [p.text for p in self.asked])
 
     def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **FAST)
 
