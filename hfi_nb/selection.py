@@ -54,14 +54,19 @@ def modes(
     least:float=.2, # silhouette (Rousseeuw 1987) below which there is one mode; ours
     seed:int=0,
 ) -> tuple[np.ndarray, dict]: # mode of each picture, largest mode first; {number of modes: silhouette}
-    "Modes of the top K by k-means, their number chosen by the silhouette."
+    "Modes of the top K by k-means, their number chosen by the silhouette; each is split again if it has modes of its own."
     f = np.asarray(features, float)
     tried = {k: KMeans(k, n_init=10, random_state=seed).fit_predict(f) for k in range(2, min(most, len(f)//3, len(np.unique(f, axis=0)))+1)}
     found = {k: float(silhouette_score(f, c)) for k, c in tried.items() if len(set(c)) > 1}
     best = max(found, key=found.get, default=1)
     if best == 1 or found[best] < least: return np.zeros(len(f), int), found
-    rank = np.argsort(np.argsort(-np.bincount(tried[best]), kind='stable'))
-    return rank[tried[best]], found
+    mode = tried[best]
+    for k in range(best):
+        at = np.flatnonzero(mode == k)
+        inner = modes(f[at], most-mode.max(), least, seed)[0]
+        mode[at] = np.where(inner, mode.max()+inner, k)
+    rank = np.argsort(np.argsort(-np.bincount(mode), kind='stable'))
+    return rank[mode], found
 
 # %% ../nbs/06c_selection.ipynb #dc5e1fb2
 def nearest_words(pipe, features, groups, clip=None) -> list: # one word per group

@@ -35,7 +35,10 @@ def test_the_nearest_word_is_that_of_the_thing_whatever_the_other_groups_are():
 
 def test_modes_are_found_where_there_are_some():
     rng = np.random.default_rng(0)
-    blobs = np.r_[rng.normal(0, .1, (20, 3)), rng.normal(3, .1, (10, 3)), rng.normal(-3, .1, (5, 3))]
+    blobs = np.r_[rng.normal(0, .1, (20, 30)), rng.normal(3, .1, (10, 30)), rng.normal(-3, .1, (5, 30))]
     mode, found = modes(blobs)
     assert np.bincount(mode).tolist() == [20, 10, 5] and max(found, key=found.get) == 3
+    two = np.r_[blobs[:20], blobs[:20]+.5, blobs[:20]+9] # two of three groups are near each other
+    mode, found = modes(two)
+    assert max(found, key=found.get) == 2 and np.bincount(mode).tolist() == [20]*3 and np.bincount(modes(two, most=2)[0]).tolist() == [40, 20]
     assert set(modes(rng.normal(size=(40, 30)))[0]) == {0} and modes(np.ones((5, 2)))[0].tolist() == [0]*5 and modes(blobs[:1])[0].tolist() == [0]
