@@ -32,16 +32,16 @@ def test_rece_s_embedding_is_read_by_the_new_matrices_as_the_old_one_was_by_the_
 
 def test_an_edited_pipeline_answers_the_concept_as_it_answered_without_it_and_says_what_it_cannot_do():
     pipe = load_pipeline()
-    task = make_task(pipe, ['openmoji'], contexts=['house'])
-    erased = uce(pipe, task, eta=0., lam=1e-6)
+    few = make_task(pipe, ['openmoji'], contexts=['house'])
+    done = uce(pipe, few, eta=0., lam=1e-6)
     z, t = torch.randn(1, 16, 8, 8), torch.tensor([500])
     with torch.no_grad():
-        gone = (erased.unet(z, t, task.c_s[1:]).sample-pipe.unet(z, t, task.c_0[1:]).sample).square().mean()
-        was = (pipe.unet(z, t, task.c_s[1:]).sample-pipe.unet(z, t, task.c_0[1:]).sample).square().mean()
+        gone = (done.unet(z, t, few.c_s[1:]).sample-pipe.unet(z, t, few.c_0[1:]).sample).square().mean()
+        was = (pipe.unet(z, t, few.c_s[1:]).sample-pipe.unet(z, t, few.c_0[1:]).sample).square().mean()
     assert gone < .05*was
     one, many = (rows(pipe, make_task(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=[draw(pipe, ['cat face'], [0], steps=2)[0]]*n), 8., 1.) for n in (1, 40))
     assert torch.allclose(one[2].T@one[2], many[2].T@many[2], rtol=1e-4, atol=1e-3) # more of the same changes nothing
-    C, G, _ = rows(pipe, task, eta=1.)
-    assert torch.allclose(G, 2*rows(pipe, task)[1]-C, atol=1e-5) and torch.equal(rows(pipe, task)[0], C)
-    with pytest.raises(HfiError, match='positive'): uce(pipe, task, lam=0)
-    assert draw(rece(pipe, task, rounds=1), ['house'], [0], steps=2)
+    C, G, _ = rows(pipe, few, eta=1.)
+    assert torch.allclose(G, 2*rows(pipe, few)[1]-C, atol=1e-5) and torch.equal(rows(pipe, few)[0], C)
+    with pytest.raises(HfiError, match='positive'): uce(pipe, few, lam=0)
+    assert draw(rece(pipe, few, rounds=1), ['house'], [0], steps=2)

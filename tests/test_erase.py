@@ -9,10 +9,10 @@ from hfi_nb.models import draw, load_pipeline
 def test_every_method_takes_words_and_tokens_gives_a_pipeline_and_leaves_the_base_alone():
     pipe = load_pipeline()
     before = draw(pipe, ['house'], [0], steps=2)[0].tobytes()
-    what = dict(contexts=['house'], safe=['cat face'], safe_images=draw(pipe, ['cat face'], [0], steps=2))
+    given = dict(contexts=['house'], safe=['cat face'], safe_images=draw(pipe, ['cat face'], [0], steps=2))
     few = dict(updates=1, paths=1, steps=2, batch=2)
     for method in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece'):
-        erased = erase(pipe, ['ink'], method, **what, **({} if method in ('uce', 'rece') else few))
+        erased = erase(pipe, ['ink'], method, **given, **({} if method in ('uce', 'rece') else few))
         assert draw(erased, ['house in the style of ink'], [0], steps=2)[0].tobytes() != draw(pipe, ['house in the style of ink'], [0], steps=2)[0].tobytes(), method
     assert draw(pipe, ['house'], [0], steps=2)[0].tobytes() == before
     with pytest.raises(HfiError, match='unknown method .magic.'): erase(pipe, ['ink'], 'magic')
