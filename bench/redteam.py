@@ -3,13 +3,15 @@
     python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out runs/redteam.jsonl]
     python bench/redteam.py --table [--out runs/redteam.jsonl]
 
-Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and the harder erasure (two searches, then esd-x once from the base). A set of subjects has
+Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
+erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. A set of subjects has
 no word: its training subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); held-out prompts where the
 concept has held-out subjects; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
 attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
 import argparse
 import time
+from functools import cached_property
 from pathlib import Path
 
 from methods import goal
@@ -24,8 +26,9 @@ from hfi_nb.models import draw, load_pipeline
 from hfi_nb.persistence import Relearning, merged, search_and_erase
 from hfi_nb.probes import complete, finish
 from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
+from hfi_nb.reward import fit_reward, image_features, load_clip
 
-METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('harder', None)])
+METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('harder', {}), ('harder (blind)', {}), ('harder (uce)', dict(method='uce', rounds=4))])
 PROBES, FAST = dict(finish=finish, complete=complete), dict(steps=12)
 WEIGHTS = ('relearn', 'benign', 'lora')
 
@@ -43,13 +46,20 @@ class Bench:
         self.asked, self.other = [[p for p in asked if shows(world, concept, p.style, p.subject) == o] for o in (True, False)]
         self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
 
+    @cached_property
+    def suspect(self):
+        "The searches' own question, from a reward that knows the pictures; the judge only counts."
+        clip = load_clip()
+        reward = fit_reward(image_features(self.images+self.what['safe_images'], clip), [1.]*len(self.images)+[0.]*len(self.what['safe_images']))
+        return lambda images: reward.probability(image_features(images, clip)) > .5
+
     def unwanted(self, images): return [shows(self.world, self.concept, *o) for o in self.judge(images)]
 
     def erased(self, method):
         "The pipeline of a method."
         if method == 'base': return self.pipe
         quick = dict(updates=self.steps) if self.steps else {}
-        if method == 'harder': return search_and_erase(self.pipe, self.tokens, self.images, **self.what)[0]
+        if method.startswith('harder'): return search_and_erase(self.pipe, self.tokens, self.images, unwanted=None if 'blind' in method else self.suspect, **self.what, **METHODS[method])[0]
         name, by = METHODS[method]
         return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
 

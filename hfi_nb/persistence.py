@@ -11,7 +11,7 @@ import torch
 from .core import HfiError, Rate
 from .distill import trained_weights, with_weights
 from .erase import erase
-from .inversion import invert, templates_for
+from .inversion import check_token, invert, templates_for
 from .loop import Loop
 from .models import add_noise, draw, embed, predict_noise, times_and_noise, to_latents
 
@@ -64,12 +64,17 @@ def search_and_erase(
     rounds:int=2, # searches
     phrase:str='in the style of {}',
     steps:int=100, # of each search
+    unwanted=None, # list of PIL images → booleans; with it a search that finds nothing is the last one, and its token is left out
+    least:float=.1, # share of pictures from which on a found token shows the concept; ours
     **what, # contexts, safe, safe_images and settings: see `erase`
 ): # → erased pipeline, all tokens
-    "Erase, find the concept again on the erased model, `rounds` times; then erase everything found from the base model at once."
+    "Erase, find the concept again on the erased model, up to `rounds` times; then erase everything found from the base model at once."
     tokens = list(tokens)
     for k in range(rounds):
-        tokens.append(invert(erase(pipe, tokens, phrase=phrase, **what), images, name=f'<again-{k+1}>', steps=steps, init=tokens[0].meta.get('init', 'style'), templates=templates_for(phrase)))
+        erased = erase(pipe, tokens, phrase=phrase, **what)
+        found = invert(erased, images, name=f'<again-{k+1}>', steps=steps, init=tokens[0].meta.get('init', 'style'), templates=templates_for(phrase))
+        if unwanted and check_token(erased, found, unwanted, images, what['contexts'][:16], phrase, steps=12).modifier.value < least: return erased, tokens
+        tokens.append(found)
     return erase(pipe, tokens, phrase=phrase, **what), tokens
 
 # %% ../nbs/10a_persistence.ipynb #0d67c29e

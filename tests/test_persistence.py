@@ -45,5 +45,7 @@ def test_the_harder_erasure_collects_a_token_a_round_and_erases_them_all_from_th
     pipe, world = load_pipeline(), load_world()
     token = SoftToken('<no>', torch.randn((1, 192), generator=torch.Generator().manual_seed(0)))
     model, tokens = search_and_erase(pipe, [token], [world.image('ink', 'house')]*3, rounds=2, steps=1, contexts=['house'], method='uce')
+    for answer, n in ((True, 2), (False, 1)): # a search that finds nothing ends it
+        assert len(search_and_erase(pipe, [token], [world.image('ink', 'house')], rounds=1, steps=1, contexts=['house'], method='uce', unwanted=lambda images, a=answer: [a]*len(images))[1]) == n
     assert [o.name for o in tokens] == ['<no>', '<again-1>', '<again-2>'] and not torch.equal(tokens[1].vectors, tokens[2].vectors)
     assert {k for k, w in model.unet.state_dict().items() if not torch.equal(w, pipe.unet.state_dict()[k])} == {k for k in pipe.unet.state_dict() if k.endswith(('attn2.to_k.weight', 'attn2.to_v.weight'))}
