@@ -1,7 +1,7 @@
 """Every attack and probe on every erasing method: what brings a concept back, what it cost, and what the erasing cost elsewhere.
 
-    python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out runs/redteam.jsonl]
-    python bench/redteam.py --table [--out runs/redteam.jsonl]
+    python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out bench/results/redteam.jsonl]
+    python bench/redteam.py --table
 
 Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
 erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. A set of subjects has
@@ -151,7 +151,7 @@ if __name__ == '__main__':
     parser.add_argument('--n', type=int, default=40)
     parser.add_argument('--seeds', type=int, default=1)
     parser.add_argument('--updates', type=int, help="gradients of the trained methods; their own default")
-    parser.add_argument('--out', type=Path, default=Path('runs/redteam.jsonl'))
+    parser.add_argument('--out', type=Path, default=Path('bench/results/redteam.jsonl'))
     parser.add_argument('--table', action='store_true', help='print what is there')
     args = vars(parser.parse_args())
     if args.pop('table'): table(args['out'])
