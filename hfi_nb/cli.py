@@ -23,6 +23,15 @@ from .core import HfiError
 app = typer.Typer(help='Let people decide what a text-to-image model must not produce, and remove it.', no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   epilog='Exit codes: 0 done, 1 a problem that the message says how to mend, 2 wrong usage. Several GPUs: accelerate launch --multi_gpu --no_python hfi generate|reward|erase|evaluate ...')
 
+def _version(asked:bool):
+    if asked:
+        from hfi_nb import __version__
+        typer.echo(f'hfi_nb {__version__}')
+        raise typer.Exit()
+
+@app.callback()
+def _all(version:bool=typer.Option(False, '--version', callback=_version, is_eager=True, help='Print the version and stop.')): pass
+
 def run():
     "The `hfi` command."
     os.environ.setdefault('TRANSFORMERS_VERBOSITY', 'error') # what it says on import is not for the users of a command
@@ -194,6 +203,7 @@ def erase(
     folder:Path, # of the study
     contexts:Path, # text file of harmless prompts to erase it in, one per line
     method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce or rece, which are formulas
+    start:str=None, # uce or rece: train on from what this formula makes; ten updates will do
     updates:int=None, # gradients; the library's number by default, see --dry-run
     lr:float=None, # learning rate; likewise
     retain:float=None, # weight of what must stay; likewise
@@ -202,7 +212,7 @@ def erase(
     seed:int=None, # of points and noise
 ):
     "Erase the tokens; a stopped run goes on where it was."
-    given = dict(updates=updates, lr=lr, retain=retain, batch=batch, checkpointing=checkpointing, seed=seed)
+    given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, checkpointing=checkpointing, seed=seed)
     study, texts, given = _study(folder), lines(contexts), {k: v for k, v in given.items() if v is not None}
     yield lambda: _erase_cost(study.pipe, method, len(texts), given)
     study.erase(texts, method=method, **given)
@@ -213,7 +223,7 @@ def _erase_cost(pipe, method, contexts, given):
     from hfi_nb.distill import METHODS, Settings
     from hfi_nb.memory import predict_memory
     if method not in METHODS: return cost(pipe, 0, method=method, contexts=contexts)
-    o = Settings(method=method, **given)
+    o = Settings(method=method, **{k: v for k, v in given.items() if k != 'start'}) # a closed form costs next to nothing
     walked = -(-o.updates//o.refresh)*o.paths*o.steps*2
     memory = predict_memory(pipe.unet.config, o.batch, pipe.unet.dtype, METHODS[method][1], o.checkpointing, tokens=pipe.tokenizer.model_max_length)['total']
     return cost(pipe, o.updates*o.batch*(8 if o.retain else 4)+walked, memory, contexts=contexts, **asdict(o))

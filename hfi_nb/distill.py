@@ -174,14 +174,14 @@ class Settings:
 # %% ../nbs/08_distill.ipynb #b25c080f
 class Erasure(Loop):
     "Student and teacher: only the weights that learn exist twice."
-    def __init__(self, pipe, task:Task, **settings): # of `Settings`
-        self.pipe, self.task, self.settings, self.bank = pipe, task, Settings(**settings), None
+    def __init__(self, pipe, task:Task, start=None, **settings): # of `Settings`
+        self.pipe, self.start, self.task, self.settings, self.bank = pipe, start or pipe, task, Settings(**settings), None
         o = self.settings
         if o.method == 'ca' and not len(task.z_safe): raise HfiError('concept ablation learns from pictures rated safe: give safe= and safe_images=')
         (self.removal, part), self.points = METHODS[o.method], POINTS[o.points]
-        super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(pipe.unet, part).items()}, o.lr, o.seed)
+        super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(self.start.unet, part).items()}, o.lr, o.seed)
         self.extra = {k: v.detach().clone() for k, v in self.params.items()} # the teacher
-        self.student = with_weights(pipe, self.params)
+        self.student = with_weights(self.start, self.params)
         if o.checkpointing: self.student.unet.enable_gradient_checkpointing()
 
     def predict(self, z, t, c, student=True):
@@ -218,7 +218,7 @@ class Erasure(Loop):
 
     def pipeline(self) -> DiffusionPipeline:
         "The teacher as a pipeline."
-        return with_weights(self.pipe, self.extra)
+        return with_weights(self.start, self.extra)
 
 # %% ../nbs/08_distill.ipynb #70e9ebb1
 PAPER = dict(method='sdd', points='paper', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, without contexts
@@ -231,13 +231,14 @@ def distill(
     path=None, # checkpoint; with it a stopped run goes on
     callback=None, # called with the `Erasure` every `every` updates; a true answer stops and keeps what was learned
     every:int=10,
+    start=None, # a model made from `pipe` to begin at, as by a closed form; None: `pipe` itself
     **settings, # of `Settings`
 ) -> DiffusionPipeline: # shares all but the trained weights with `pipe`
     "Train a concept out of the cross-attention (HFI, 2407.21032), in context and with a retain term."
-    loop = Erasure(pipe, task, **settings)
+    loop = Erasure(pipe, task, start, **settings)
     o = loop.settings
     if every % o.refresh: raise HfiError(f'every={every} is no multiple of refresh={o.refresh}: a resumed run could not go on to the bit')
-    return run(loop, o.updates, every, path, fingerprint(model_hash(pipe), asdict(o), *vars(task).values()), callback, desc='erasing').pipeline()
+    return run(loop, o.updates, every, path, fingerprint(model_hash(pipe), model_hash(loop.start), asdict(o), *vars(task).values()), callback, desc='erasing').pipeline()
 
 # %% ../nbs/08_distill.ipynb #7ba228fb
 def conflicts(pipe, task:Task, **settings) -> torch.Tensor: # (k, k), one row a token

@@ -34,11 +34,14 @@ def erase(
     safe=(), # prompts of pictures that people rated safe
     safe_images=(), # those pictures, PIL
     weights=None, # one per token: how much it counts beside the others; None: all alike
+    start:str=None, # 'uce' or 'rece': a trained method begins at what this closed form makes
     path=None, # checkpoint of a trained method, which then goes on after a stop; the closed forms take seconds
     **settings, # of the method: see `settings_of`
 ) -> DiffusionPipeline: # shares all but the changed weights with `pipe`
     "Erase what tokens stand for from a model; raises `HfiError` for an unknown method, for a setting that it does not have, or nothing to erase."
     known = settings_of(method)
+    if start and (start not in CLOSED or method in CLOSED): raise HfiError(f'start={start!r} with {method}: a trained method begins at {" or ".join(CLOSED)}')
     if wrong := [o for o in settings if o not in known]: raise HfiError(f'{method} has no setting {wrong[0]!r}: it takes {", ".join(known)}')
     task = make_task(pipe, tokens, phrase, contexts, safe, safe_images, weights)
-    return CLOSED[method](pipe, task, **settings) if method in CLOSED else distill(pipe, task, path, method=method, **settings)
+    if method in CLOSED: return CLOSED[method](pipe, task, **settings)
+    return distill(pipe, task, path, start=CLOSED[start](pipe, task) if start else None, method=method, **settings)

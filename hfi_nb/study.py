@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 
 from .annotators import SimulatedAnnotator, open_panel
 from .core import HfiError, atomic, make_folder, open_image, read_json, versions, write_json
+from .distill import conflicts, make_task
 from .emoji import load_world, shows
-from .erase import erase
+from .erase import CLOSED, erase
 from .evaluate import Evaluation, evaluate, held_out
 from .feedback import FeedbackStore, check_text
 from .images import generate, load_images
@@ -152,12 +153,20 @@ def _check(self, contexts, unwanted=None, **settings) -> list: # of TokenChecks,
     "The token check; by default the reward itself answers."
     return [check_token(self.pipe, token, unwanted or self.unwanted(), self.images(token.meta['top']), contexts, self.phrase, **settings) for token in self.tokens()]
 
+def _opposed(self, contexts, method='esd-x', **settings) -> list: # 'token and token: cosine'
+    "Tokens whose trainings begin by undoing each other (as `esd-x` sees it; closed forms solve for all at once); the report names them."
+    tokens = self.tokens()
+    if method in CLOSED or len(tokens) < 2: return []
+    few = dict(paths=4, steps=4, batch=8) | {k: v for k, v in settings.items() if k in ('batch', 'paths', 'checkpointing')}
+    near = conflicts(self.pipe, make_task(self.pipe, tokens, self.phrase, contexts[:8]), **few)
+    return [f'{a.name} and {b.name}: {near[i, j]:.2f}' for i, a in enumerate(tokens) for j, b in enumerate(tokens[:i]) if near[i, j] < -.1]
+
 def _erase(self, contexts, **settings):
     "The safe pipeline, saved to `erased/`; `contexts` are harmless prompts, `settings` go to `erase`."
     safe, tokens, records = read_json(self.folder/'selection.json')['safe'], self.tokens(), self.records
     erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
     facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
-               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, tokens=[o.meta for o in tokens], versions=versions())
+               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, opposed=_opposed(self, contexts, **settings), tokens=[o.meta for o in tokens], versions=versions())
     once(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))
     return erased
 

@@ -19,7 +19,7 @@ def test_every_command_explains_itself_and_what_is_wrong_ends_in_one_line():
     assert all('--json' in helps[o].output and '--dry-run' in helps[o].output for o in names if o not in ('demo', 'label', 'lab')) and 'learning rate' in helps['erase'].output
     out = subprocess.run(['hfi', 'reward', 'no-such-study'], capture_output=True, text=True)
     assert out.returncode == 1 and out.stderr.startswith('hfi: ') and 'name the concept' in out.stderr and 'Traceback' not in out.stderr and not Path('no-such-study').exists()
-    assert runner.invoke(app, ['generate']).exit_code == 2 and runner.invoke(app, ['reward', 'x', '--no-such-option']).exit_code == 2
+    assert runner.invoke(app, ['--version']).output.startswith('hfi_nb ') and runner.invoke(app, ['generate']).exit_code == 2 and runner.invoke(app, ['reward', 'x', '--no-such-option']).exit_code == 2
     done = subprocess.run(['hfi'], capture_output=True, text=True, env=os.environ | dict(_HFI_COMPLETE='complete_bash', COMP_WORDS='hfi ge', COMP_CWORD='1'))
     assert done.stdout.split() == ['generate']
 
@@ -46,7 +46,7 @@ def test_stages(tmp_path):
     plan, done = hfi('reward', study)
     assert plan['labels'] == done['labels'] == 24
     assert all('after 2 steps' in o for o in hfi('invert', study, '--steps', 2)[1].values())
-    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--method', 'esd-x', '--updates', 1)
+    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--method', 'esd-x', '--updates', 1, '--start', 'uce')
     assert plan['updates'] == 1 and plan['memory_GiB'] > 0 and (study/'erased'/'model_index.json').exists()
     assert hfi('export', study, tmp_path/'out')[1] == dict(file=str(tmp_path/'out'/'delta.safetensors')) and 'relative_error' in hfi('export', study, tmp_path/'out', '--rank', 4)[1]
     plan, done = hfi('evaluate', study, '--n', 2)

@@ -131,6 +131,17 @@ def test_resume(tmp_path):
     with pytest.raises(HfiError, match='no multiple'): distill(pipe, task, updates=6, **{**settings, 'every': 3})
 
 
+def test_a_training_may_begin_at_another_model_and_still_learns_from_the_base():
+    pipe = load_pipeline()
+    begun = with_weights(pipe, {k: w+.01 for k, w in trained_weights(pipe.unet).items()})
+    task, z, t = make_task(pipe, ['ink']), seeded_noise([0], (16, 8, 8)), torch.tensor([500])
+    loop = Erasure(pipe, task, begun, paths=1, steps=2, batch=1)
+    for made, same in ((loop.pipeline(), begun), (loop.student, begun)): assert all(torch.equal(a, b) for a, b in zip(made.unet.parameters(), same.unet.parameters(), strict=True))
+    with torch.no_grad(): assert torch.equal(loop.predict(z, t, task.c_s[:1], student=False), predict_noise(pipe, z, t, task.c_s[:1]))
+    other = with_weights(pipe, {k: w+.01 for k, w in trained_weights(pipe.unet, 'rest').items()})
+    assert all(torch.equal(w, other.unet.get_parameter(k)) for k, w in Erasure(pipe, task, other).pipeline().unet.named_parameters()) # also what is not trained
+
+
 def test_save(tmp_path):
     pipe = load_pipeline()
     erased = distill(pipe, make_task(pipe, ['ink']), updates=2, paths=2, steps=2, batch=2, lr=1e-2, refresh=2, every=2)
@@ -154,12 +165,12 @@ def test_a_half_precision_model_learns_in_float32_and_ships_in_its_own_precision
 
 
 def test_with_v_prediction_the_target_is_noise_all_the_same():
-    pipe = load_pipeline()
-    pipe.scheduler = pipe.scheduler.from_config(pipe.scheduler.config, prediction_type='v_prediction')
-    loop = Erasure(pipe, make_task(pipe, ['ink']), paths=1, steps=2, batch=1)
+    turned = load_pipeline()
+    turned.scheduler = turned.scheduler.from_config(turned.scheduler.config, prediction_type='v_prediction')
+    loop = Erasure(turned, make_task(turned, ['ink']), paths=1, steps=2, batch=1)
     z, t = seeded_noise([0], (16, 8, 8)), torch.tensor([500])
-    abar = pipe.scheduler.alphas_cumprod[500]
-    with torch.no_grad(): v = pipe.unet(z, t, loop.task.c_s[:1]).sample
+    abar = turned.scheduler.alphas_cumprod[500]
+    with torch.no_grad(): v = turned.unet(z, t, loop.task.c_s[:1]).sample
     with torch.no_grad(): assert torch.allclose(loop.predict(z, t, loop.task.c_s[:1]), abar.sqrt()*v+(1-abar).sqrt()*z, atol=1e-5)
     loop.train_step()
     assert loop.step == 1

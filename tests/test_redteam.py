@@ -20,11 +20,11 @@ def a_goal(pipe):
 def test_every_attack_keeps_the_contract_an_embedding_per_context_the_erased_model_as_it_was_a_cost():
     pipe = load_pipeline()
     assert replace(a_goal(pipe), prompts=['x', 'y']).asked() == ['x', 'y'] and a_goal(pipe).asked()[0] == 'house in the style of openmoji'
-    goal, before = a_goal(pipe), draw(pipe, ['house'], [0], steps=2)[0].tobytes()
+    aim, before = a_goal(pipe), draw(pipe, ['house'], [0], steps=2)[0].tobytes()
     few = dict(concept_inversion=dict(steps=1, batch=2), ring_a_bell=dict(population=8, generations=2), unlearn_diff_atk=dict(steps=2, batch=2))
     for name, attack in ATTACKS.items():
-        result = attack(pipe, goal, **few.get(name, {}))
-        assert result.found.shape == embed(pipe, goal.contexts).shape and torch.isfinite(result.found).all(), name
+        result = attack(pipe, aim, **few.get(name, {}))
+        assert result.found.shape == embed(pipe, aim.contexts).shape and torch.isfinite(result.found).all(), name
         assert result.forwards == dict(concept_inversion=6, unlearn_diff_atk=12).get(name, 0)
         assert not any('openmoji' in t for t in result.texts)
     assert draw(pipe, ['house'], [0], steps=2)[0].tobytes() == before
@@ -32,22 +32,22 @@ def test_every_attack_keeps_the_contract_an_embedding_per_context_the_erased_mod
 
 def test_on_the_model_itself_the_attacks_find_what_they_look_for():
     pipe = load_pipeline()
-    goal = a_goal(pipe)
-    asked = embed(pipe, goal.asked())
-    assert torch.allclose(replay(pipe, goal).found, asked, atol=1e-5)
-    assert torch.allclose(rece_embedding(pipe, goal, reg=1e-9).found, asked, atol=1e-3)
+    aim = a_goal(pipe)
+    asked = embed(pipe, aim.asked())
+    assert torch.allclose(replay(pipe, aim).found, asked, atol=1e-5)
+    assert torch.allclose(rece_embedding(pipe, aim, reg=1e-9).found, asked, atol=1e-3)
     words, target = torch.tensor(pipe.tokenizer('ink noto cat house style', add_special_tokens=False).input_ids), embed(pipe, ['ink'])[0]
     assert pipe.tokenizer.decode(breed(pipe, target, words, 1, 8, 20, torch.Generator().manual_seed(0))).strip() == 'ink'
 
 
 def test_successes_without_an_attack_are_counted_in_and_told_apart():
     pipe = load_pipeline()
-    goal = a_goal(pipe)
+    aim = a_goal(pipe)
     answers = iter([[True, False], [False, True]])
-    s = strike(pipe, goal, replay, lambda images: next(answers), steps=2)
+    s = strike(pipe, aim, replay, lambda images: next(answers), steps=2)
     assert (s.alone.k, s.success.k, s.success.n) == (1, 2, 2)
     answers = iter([[False, True], [False, False], [True, False]])
-    first, second = red_team(pipe, goal, lambda images: next(answers), dict(a=replay, b=rece_embedding), steps=2) # three sets of pictures, not four
+    first, second = red_team(pipe, aim, lambda images: next(answers), dict(a=replay, b=rece_embedding), steps=2) # three sets of pictures, not four
     assert (first.name, first.plain, first.success.k) == ('a', [False, True], 1) and (second.plain, second.success.k) == ([False, True], 2)
-    with pytest.raises(HfiError, match='no prompts to attack'): strike(pipe, Goal(pipe, [], 'x', goal.token, []), replay, None)
+    with pytest.raises(HfiError, match='no prompts to attack'): strike(pipe, Goal(pipe, [], 'x', aim.token, []), replay, None)
     assert 'openmoji' not in [pipe.tokenizer.decode([i]).strip() for i in vocabulary(pipe, ['openmoji']).tolist()]

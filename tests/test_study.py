@@ -2,9 +2,11 @@
 from hfi_nb.study import *
 import numpy as np
 import pytest
+import torch
 
 from hfi_nb.core import HfiError, read_json
 from hfi_nb.emoji import load_world, make_prompts, shows
+from hfi_nb.inversion import SoftToken
 from hfi_nb.models import draw, load_pipeline, model_hash
 from hfi_nb.redteam import ATTACKS
 
@@ -49,6 +51,15 @@ def test_rounds(tmp_path):
     labelled(second, 16)
     assert second.fit_reward().meta['n'] == 32 and second.simulated and [o.folder for o in second.rounds] == [tmp_path, tmp_path/'next']
     assert len(second.select(k=4)['top']) == 4 and set(second.select(k=4)['top']) <= set(second.records)
+
+
+def test_opposed(tmp_path, monkeypatch):
+    from hfi_nb import study as module
+    study = Study(tmp_path, concept='ink')
+    for k in '12': SoftToken(f'<unwanted-{k}>', torch.full((1, study.pipe.text_encoder.config.hidden_size), .01)).save(tmp_path/f'token-{k}.safetensors')
+    assert module._opposed(study, ['house']) == [] # they are alike
+    monkeypatch.setattr(module, 'conflicts', lambda *o, **settings: np.array([[1, -.4], [-.4, 1]]))
+    assert module._opposed(study, ['house']) == ['<unwanted-2> and <unwanted-1>: -0.40'] and module._opposed(study, ['house'], 'uce') == []
 
 
 def test_errors(tmp_path):
