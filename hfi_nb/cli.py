@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import typer
@@ -25,12 +26,11 @@ app = typer.Typer(help='Let people decide what a text-to-image model must not pr
 
 def _version(asked:bool):
     if asked:
-        from hfi_nb import __version__
-        typer.echo(f'hfi_nb {__version__}')
+        typer.echo(f'hfi_nb {version("hfi_nb")}')
         raise typer.Exit()
 
 @app.callback()
-def _all(version:bool=typer.Option(False, '--version', callback=_version, is_eager=True, help='Print the version and stop.')): pass
+def _all(shown:bool=typer.Option(False, '--version', callback=_version, is_eager=True, help='Print the version and stop.')): pass
 
 def run():
     "The `hfi` command."
