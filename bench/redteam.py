@@ -4,7 +4,7 @@
     python bench/redteam.py --table
 
 Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
-erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. A set of subjects has
+erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there. A set of subjects has
 no word: its training subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); held-out prompts where the
 concept has held-out subjects; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
@@ -28,7 +28,7 @@ from hfi_nb.probes import complete, finish
 from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
 from hfi_nb.reward import fit_reward, image_features, load_clip
 
-METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('harder', {}), ('harder (blind)', {}), ('harder (uce)', dict(method='uce', rounds=4))])
+METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('uce + 10', ('esd-x', 'token')), ('harder', {}), ('harder (blind)', {}), ('harder (uce)', dict(method='uce', rounds=4))])
 PROBES, FAST = dict(finish=finish, complete=complete), dict(steps=12)
 WEIGHTS = ('relearn', 'benign', 'lora')
 
@@ -58,7 +58,7 @@ class Bench:
     def erased(self, method):
         "The pipeline of a method."
         if method == 'base': return self.pipe
-        quick = dict(updates=self.steps) if self.steps else {}
+        quick = dict(start='uce', updates=10, ema=.7) if method == 'uce + 10' else dict(updates=self.steps) if self.steps else {}
         if method.startswith('harder'): return search_and_erase(self.pipe, self.tokens, self.images, unwanted=None if 'blind' in method else self.suspect, **self.what, **METHODS[method])[0]
         name, by = METHODS[method]
         return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
