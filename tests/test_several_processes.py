@@ -96,7 +96,8 @@ def test_two_processes_erase_as_one_with_the_whole_batch(tmp_path):
     fine(ERASE, 2, folder=tmp_path/'killed', batch=8, kill=0)
     one, two, again = (load_file(tmp_path/o/'weights.safetensors') for o in ('one', 'two', 'killed'))
     assert all(torch.equal(two[k], again[k]) for k in two) # resumed to the bit
-    assert max((one[k]-two[k]).abs().max() for k in one) < 1e-5
+    gap = torch.cat([(one[k]-two[k]).abs().flatten() for k in one])
+    assert gap.mean() < 1e-7 and gap.max() < 1e-4, (gap.mean(), gap.max()) # AdamW divides by a gradient's size: where that is next to nothing, rounding shows; a step is 2e-3
     codes, said = launch(ERASE, 2, folder=tmp_path/'two', batch=7, kill=0)
     assert codes == [1, 1] and 'a batch of 7 has no 2 equal shares' in said[0]
 
