@@ -157,16 +157,16 @@ def _opposed(self, contexts, method='esd-x', **settings) -> list: # 'token and t
     "Tokens whose trainings begin by undoing each other (as `esd-x` sees it; closed forms solve for all at once); the report names them."
     tokens = self.tokens()
     if method in CLOSED or len(tokens) < 2: return []
-    few = dict(paths=4, steps=4, batch=8) | {k: v for k, v in settings.items() if k in ('batch', 'paths', 'checkpointing')}
+    few = dict(paths=4, steps=4) | {k: v for k, v in settings.items() if k in ('batch', 'checkpointing')}
     near = conflicts(self.pipe, make_task(self.pipe, tokens, self.phrase, contexts[:8]), **few)
     return [f'{a.name} and {b.name}: {near[i, j]:.2f}' for i, a in enumerate(tokens) for j, b in enumerate(tokens[:i]) if near[i, j] < -.1]
 
 def _erase(self, contexts, **settings):
     "The safe pipeline, saved to `erased/`; `contexts` are harmless prompts, `settings` go to `erase`."
-    safe, tokens, records = read_json(self.folder/'selection.json')['safe'], self.tokens(), self.records
+    safe, tokens, records, opposed = read_json(self.folder/'selection.json')['safe'], self.tokens(), self.records, _opposed(self, contexts, **settings)
     erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
     facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
-               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, opposed=_opposed(self, contexts, **settings), tokens=[o.meta for o in tokens], versions=versions())
+               simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, opposed=opposed, tokens=[o.meta for o in tokens], versions=versions())
     once(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))
     return erased
 
