@@ -139,6 +139,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'hfi_nb.distill.pull': ('distill.html#pull', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.sdd_removal': ('distill.html#sdd_removal', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.trained_weights': ('distill.html#trained_weights', 'hfi_nb/distill.py'),
+                                'hfi_nb.distill.updates_for': ('distill.html#updates_for', 'hfi_nb/distill.py'),
                                 'hfi_nb.distill.with_weights': ('distill.html#with_weights', 'hfi_nb/distill.py')},
             'hfi_nb.emoji': { 'hfi_nb.emoji.Judge': ('emoji.html#judge', 'hfi_nb/emoji.py'),
                               'hfi_nb.emoji.Judge.__call__': ('emoji.html#judge.__call__', 'hfi_nb/emoji.py'),

@@ -214,16 +214,17 @@ def erase(
     "Erase the tokens; a stopped run goes on where it was."
     given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, checkpointing=checkpointing, seed=seed)
     study, texts, given = _study(folder), lines(contexts), {k: v for k, v in given.items() if v is not None}
-    yield lambda: _erase_cost(study.pipe, method, len(texts), given)
+    yield lambda: _erase_cost(study, method, len(texts), given)
     study.erase(texts, method=method, **given)
     yield dict(erased=folder/'erased')
 
-def _erase_cost(pipe, method, contexts, given):
+def _erase_cost(study, method, contexts, given):
     from dataclasses import asdict
-    from hfi_nb.distill import METHODS, Settings
+    from hfi_nb.distill import METHODS, Settings, updates_for
     from hfi_nb.memory import predict_memory
+    pipe = study.pipe
     if method not in METHODS: return cost(pipe, 0, method=method, contexts=contexts)
-    o = Settings(method=method, **{k: v for k, v in given.items() if k != 'start'}) # a closed form costs next to nothing
+    o = Settings(**(dict(method=method, updates=updates_for(len(study.tokens()))) | {k: v for k, v in given.items() if k != 'start'})) # a closed form costs next to nothing
     walked = -(-o.updates//o.refresh)*o.paths*o.steps*2
     memory = predict_memory(pipe.unet.config, o.batch, pipe.unet.dtype, METHODS[method][1], o.checkpointing, tokens=pipe.tokenizer.model_max_length)['total']
     return cost(pipe, o.updates*o.batch*(8 if o.retain else 4)+walked, memory, contexts=contexts, **asdict(o))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'POINTS', 'PAPER', 'QUICK', 'trained_weights', 'with_weights', 'Task', 'beside', 'make_task',
            'paper_points', 'fill_bank', 'bank_points', 'pull', 'esd_target', 'sdd_removal', 'esd_removal', 'ca_removal',
-           'Settings', 'Erasure', 'distill', 'conflicts']
+           'updates_for', 'Settings', 'Erasure', 'distill', 'conflicts']
 
 # %% ../nbs/08_distill.ipynb #8667ea4f
 import copy
@@ -148,11 +148,15 @@ METHODS = {'sdd': (sdd_removal, 'attn2'), 'esd-x': (esd_removal, 'attn2'), 'esd-
 POINTS = dict(paper=paper_points, bank=bank_points)
 
 # %% ../nbs/08_distill.ipynb #90372c01
+def updates_for(tokens:int) -> int:
+    "Gradients that erase so many tokens at once (ours): 90, or 12 for each."
+    return max(90, 12*tokens)
+
 @dataclass
 class Settings:
     "How a concept is trained out; the defaults are ours, found on the mini world."
     method:str='esd-x' # one of `METHODS`; the paper's is 'sdd'
-    updates:int=90 # gradients
+    updates:int|None=None # gradients; None: `updates_for` the tokens
     lr:float=2e-3 # learning rate of the first one
     decay:bool=True # the rate falls to zero along half a cosine; or it stays
     batch:int=16 # points per gradient
@@ -177,6 +181,7 @@ class Erasure(Loop):
     def __init__(self, pipe, task:Task, start=None, **settings): # of `Settings`
         self.pipe, self.start, self.task, self.settings, self.bank = pipe, start or pipe, task, Settings(**settings), None
         o = self.settings
+        if o.updates is None: o.updates = updates_for(len(task.concept.unique()))
         if o.method == 'ca' and not len(task.z_safe): raise HfiError('concept ablation learns from pictures rated safe: give safe= and safe_images=')
         (self.removal, part), self.points = METHODS[o.method], POINTS[o.points]
         super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(self.start.unet, part).items()}, o.lr, o.seed)

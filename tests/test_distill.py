@@ -79,6 +79,7 @@ def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_
     assert torch.equal(task.c_anchor, embed(pipe, ['house in the style of openmoji', 'cat face in the style of openmoji']))
     with pytest.raises(HfiError, match='pictures rated safe'): Erasure(pipe, make_task(pipe, ['ink']), method='ca')
     with pytest.raises(HfiError, match='unknown method .magic.'): Erasure(pipe, task, method='magic')
+    assert [Erasure(pipe, make_task(pipe, ['ink']*n)).settings.updates for n in (1, 10)] == [90, 120] and Erasure(pipe, task, updates=7).settings.updates == 7
 
 
 def test_a_step_asks_for_c_s_aims_at_c_0_walks_with_the_teacher_and_moves_nothing_but_the_cross_attention():
