@@ -325,6 +325,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'hfi_nb.models._pipeline_class': ('models.html#_pipeline_class', 'hfi_nb/models.py'),
                                'hfi_nb.models._single_file_class': ('models.html#_single_file_class', 'hfi_nb/models.py'),
                                'hfi_nb.models._stock_prompts': ('models.html#_stock_prompts', 'hfi_nb/models.py'),
+                               'hfi_nb.models._text_encoders': ('models.html#_text_encoders', 'hfi_nb/models.py'),
                                'hfi_nb.models._why': ('models.html#_why', 'hfi_nb/models.py'),
                                'hfi_nb.models.add_lora': ('models.html#add_lora', 'hfi_nb/models.py'),
                                'hfi_nb.models.add_noise': ('models.html#add_noise', 'hfi_nb/models.py'),

@@ -12,6 +12,7 @@ __all__ = ['CLASSES', 'PICKLES', 'SAMPLERS', 'refuse_pickle', 'load_pipeline', '
 import hashlib
 import re
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepSchedu
 from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from .core import HfiError, atomic, default_device, seeded_noise
 from .emoji import data_dir
@@ -53,13 +55,22 @@ def _single_file_class(path) -> type:
     return StableDiffusionXLPipeline if any(o.startswith('conditioner.embedders.1.') for o in names) else StableDiffusionPipeline
 
 # %% ../nbs/02_models.ipynb #d1809680
+def _text_encoders(source, kind, dtype) -> dict: # name → module
+    "The text encoders of a folder or hub id; the library itself would only print that weights are missing, and go on with random ones."
+    out = {}
+    for name, part in dict(text_encoder=CLIPTextModel, text_encoder_2=CLIPTextModelWithProjection).items():
+        if name not in signature(kind.__init__).parameters: continue
+        out[name], said = part.from_pretrained(source, subfolder=name, dtype=dtype, use_safetensors=True, output_loading_info=True)
+        if missing := sorted(said['missing_keys']): raise ValueError(f'{name} lacks {len(missing)} weights, {missing[0]} first')
+    return out
+
 def _load(source, config, dtype) -> DiffusionPipeline:
     "A pipeline from a folder, a hub id or a single file."
     single = isinstance(source, Path) and source.is_file()
     kind = _single_file_class(source) if single else _pipeline_class(source)
     unchecked = dict(safety_checker=None, requires_safety_checker=False) if kind is StableDiffusionPipeline else {} # SDXL has no checker
     if single: return kind.from_single_file(str(source), config=config and str(config), torch_dtype=dtype, **unchecked)
-    return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **unchecked)
+    return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **_text_encoders(source, kind, dtype), **unchecked)
 
 def _why(source, local, e) -> HfiError:
     "What is wrong with a model that cannot be loaded, in words."

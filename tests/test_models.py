@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from hfi_nb.core import HfiError, image_grid, seeded_noise
 from hfi_nb.emoji import data_dir, load_world
@@ -21,6 +21,10 @@ def test_loading_errors(tmp_path):
     shutil.copytree(data_dir()/'emoji'/'model', model)
     next((model/'unet').glob('*.safetensors')).unlink()
     with pytest.raises(HfiError, match='model is incomplete'): load_pipeline(str(model))
+    shutil.copytree(data_dir()/'emoji'/'model', model, dirs_exist_ok=True)
+    file = next((model/'text_encoder').glob('*.safetensors'))
+    save_file({('other.' if 'mlp.fc1.bias' in k else '')+k: v for k, v in load_file(file).items()}, file, dict(format='pt'))
+    with pytest.raises(HfiError, match='text_encoder lacks [0-9]+ weights'): load_pipeline(str(model))
     (model/'model_index.json').write_text(json.dumps(dict(_class_name='FluxPipeline')))
     with pytest.raises(HfiError, match='FluxPipeline'): load_pipeline(str(model))
 
