@@ -3,7 +3,8 @@
     python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--n 40] [--out bench/results/methods.jsonl]
 
 The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); held-out prompts where the concept has held-out
-subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. A set of subjects has no word."""
+subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. The word of a style is its name; the words of a set are
+its subjects' names, all but the wordless concept's. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
 import argparse
 import time
 from contextlib import nullcontext
@@ -66,9 +67,9 @@ def count(paint, prompts, concept, world, judge):
 
 def run(pipe, method, tokens, what, concept, prompts, world, judge):
     "Seconds and rates of one method; none is the base model."
-    begun, paint = time.time(), partial(draw, pipe, steps=12)
+    begun, paint = time.process_time(), partial(draw, pipe, steps=12)
     if method in TRAINED: paint = partial(draw, erase(pipe, tokens, method, **what), steps=12)
-    took = time.time()-begun
+    took = time.process_time()-begun
     with guard(pipe, tokens, method, what['phrase']) if method in GUARDS else nullcontext(): rates = count(paint, prompts, concept, world, judge)
     return dict(seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})
 
@@ -88,8 +89,18 @@ def main(concepts, methods, n, out):
     for concept in concepts or [*world.styles, *world.concepts]:
         style = concept in world.styles
         prompts, (tokens, _, what) = held_out(concept, n, split='heldout' if style else None), goal(pipe, world, concept)
-        for by, given in [('token', tokens)]+[('word', [concept])]*style:
+        words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
+        for by, given in [('token', tokens)]+[('word', words)]*(concept != 'kindergarten'):
             for method in ['none', *methods]: saved.once(dict(concept=concept, method=method, by=by), partial(run, pipe, method, given, what, concept, prompts, world, judge))
+
+
+def table(out):
+    "Methods by concepts: the concept's share that is left, and of everything else the right style and the right subject."
+    rows = read_jsonl(out)
+    for concept in dict.fromkeys(r['concept'] for r in rows):
+        print(f'\n| {concept} | by | left | else: style | else: subject | asked for it: the rest | seconds |\n|'+'---|'*7)
+        for r in rows:
+            if r['concept'] == concept: print(f'| {r["method"]} | {r["by"]} | '+' | '.join(str(Rate(r[k]['k'], r[k]['n'])) for k in ('left', 'style', 'subject', 'rest'))+f' | {r["seconds"]} |')
 
 
 if __name__ == '__main__':
@@ -98,4 +109,7 @@ if __name__ == '__main__':
     parser.add_argument('--methods', nargs='*', default=[*TRAINED, *GUARDS])
     parser.add_argument('--n', type=int, default=40)
     parser.add_argument('--out', type=Path, default=Path('bench/results/methods.jsonl'))
-    main(**vars(parser.parse_args()))
+    parser.add_argument('--table', action='store_true', help='print what is there')
+    args = vars(parser.parse_args())
+    if args.pop('table'): table(args['out'])
+    else: main(**args)

@@ -21,7 +21,8 @@ def one_seed(concept, seed, share, embed):
     new, new_ids, new_truth = stand_ins(concept, 300, share, seed, half=1)
     wrong = np.random.default_rng(seed).random(len(truth)) < .05
     answers, f, g = np.where(wrong, 1-truth, truth), embed(images, ids), embed(new, new_ids)
-    return [click_curve(f, answers, g, new_truth, STEPS, active, seed) for active in (True, False)]
+    view = 'line' if concept in load_world().styles else 'likeness'
+    return [click_curve(f, answers, g, new_truth, STEPS, active, seed, view) for active in (True, False)]
 
 
 def names(_, ids):

@@ -15,7 +15,7 @@ from diffusers import StableDiffusionImg2ImgPipeline
 from .core import HfiError, seeded_noise
 from .evaluate import Paired
 from .models import add_noise, embed, latent_shape, pooled, predict_noise, rollout, to_images, to_latents, to_pixels
-from .reward import unit
+from .reward import SHARP, unit
 
 # %% ../nbs/10b_probes.ipynb #d569edf6
 @dataclass
@@ -69,7 +69,7 @@ def pixel_reward(reward, clip): # → function of pixels (n, 3, height, width) i
         x = torch.nn.functional.interpolate((x.float()+1)/2, (size, size), mode='bicubic', antialias=True)
         f = torch.nn.functional.normalize(pooled(model.get_image_features(pixel_values=(x-mean)/std)), dim=-1)
         z = (f-centre)/scale
-        return (torch.exp(2*(torch.nn.functional.normalize(z, dim=-1)@near.T-1)) if len(near) else z)@w+bias
+        return (torch.exp(2*SHARP*(torch.nn.functional.normalize(z, dim=-1)@near.T-1)) if len(near) else z)@w+bias
     return score
 
 @torch.enable_grad()

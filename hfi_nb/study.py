@@ -20,7 +20,7 @@ from .erase import CLOSED, erase
 from .evaluate import Evaluation, evaluate, held_out
 from .feedback import FeedbackStore, check_text
 from .images import generate, load_images
-from .inversion import SoftToken, check_token, invert, templates_for
+from .inversion import THING, SoftToken, check_token, invert, templates_for
 from .models import load_pipeline, model_hash
 from .processes import once
 from .redteam import ATTACKS, Goal, red_team
@@ -83,8 +83,8 @@ class Study:
         "CLIP features of all candidates, cached."
         return image_features([self.folder/r['file'] for r in self.records.values()], load_clip(self.clip), cache=self.folder)
     def fit_reward(self, **settings) -> RewardModel:
-        "The reward, from everybody's current labels and rankings, those of earlier rounds included."
-        parts = self.rounds
+        "The reward, from everybody's current labels and rankings, those of earlier rounds included; of a thing by likeness."
+        parts, settings = self.rounds, dict(view='likeness' if templates_for(self.phrase) is THING else None) | settings
         labels, rankings = {k: v for o in parts for k, v in o.store.soft_labels(self.concept).items()}, [r for o in parts for r in o.store.rankings(self.concept)]
         model = fit_reward(np.concatenate([o.features() for o in parts]), labels, rankings, [i for o in parts for i in o.records],
                            clip=self.clip or 'embedded', simulated=self.simulated, **settings)

@@ -59,7 +59,7 @@ def test_coordinates_multiply_to_likenesses_and_a_ridge_on_them_is_scikit_learn_
     x = likeness(near, near)@likeness_root(near)
     assert np.allclose(x@x.T, likeness(near, near), atol=1e-5) and np.allclose(likeness(near, 3*near), likeness(near, near))
     w, _ = solve_head(x, y-y.mean(), lam=.5)
-    ref = KernelRidge(alpha=.5, kernel='rbf', gamma=1.).fit(unit(near), y-y.mean()-w[-1])
+    ref = KernelRidge(alpha=.5, kernel='rbf', gamma=SHARP).fit(unit(near), y-y.mean()-w[-1])
     assert np.allclose(x@w[:-1], ref.predict(unit(near)), atol=1e-4)
 
 
@@ -88,6 +88,8 @@ def test_the_model_survives_the_disk_and_refuses_what_it_cannot_use():
     assert half.uncertainty(f[30:]).mean() > half.uncertainty(f[:30]).mean()
     for labels, words in [([1.]*60, '60 pictures are marked unwanted and 0 wanted'), ([1., 0.]+[np.nan]*58, 'too few'), ([2.]*60, 'a label of 2'), ([1.]*3, '3 labels for 60')]:
         with pytest.raises(HfiError, match=words): fit_reward(f, labels)
+    assert {fit_reward(f, y, view=o).meta['view'] for o in ('line', 'likeness')} == {'line', 'likeness'}
+    with pytest.raises(HfiError, match="unknown view 'curve'"): fit_reward(f, y, view='curve')
     with pytest.raises(HfiError, match='pass ids='): fit_reward(f, {'a': 1.})
     with pytest.raises(HfiError, match='have no features'): fit_reward(f, {'z': 1.}, ids=list(range(60)))
     with pytest.raises(HfiError, match='do not fit a reward of 5'): model.score(f[:, :3])
