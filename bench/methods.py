@@ -4,7 +4,7 @@
 
 The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); held-out prompts where the concept has held-out
 subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. The word of a style is its name; the words of a set are
-its subjects' names, all but the wordless concept's. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
+its subjects' names, all but the wordless concept's. 'uce + 30' is thirty updates of esd-x from where uce ends, with more weight on what must stay. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
 import argparse
 import time
 from contextlib import nullcontext
@@ -21,7 +21,8 @@ from hfi_nb.models import draw, load_pipeline
 from hfi_nb.reward import image_features, load_clip
 from hfi_nb.selection import modes, nearest_words
 
-TRAINED, GUARDS = ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece'), ('negative', 'sld')
+ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'uce + 30': ('esd-x', dict(start='uce', updates=30, retain=10.))} # name → method and settings
+GUARDS = ('negative', 'sld')
 
 
 class Runs:
@@ -68,7 +69,9 @@ def count(paint, prompts, concept, world, judge):
 def run(pipe, method, tokens, what, concept, prompts, world, judge):
     "Seconds and rates of one method; none is the base model."
     begun, paint = time.process_time(), partial(draw, pipe, steps=12)
-    if method in TRAINED: paint = partial(draw, erase(pipe, tokens, method, **what), steps=12)
+    if method in ERASERS:
+        name, settings = ERASERS[method]
+        paint = partial(draw, erase(pipe, tokens, name, **settings, **what), steps=12)
     took = time.process_time()-begun
     with guard(pipe, tokens, method, what['phrase']) if method in GUARDS else nullcontext(): rates = count(paint, prompts, concept, world, judge)
     return dict(seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})
@@ -106,7 +109,7 @@ def table(out):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--concepts', nargs='*')
-    parser.add_argument('--methods', nargs='*', default=[*TRAINED, *GUARDS])
+    parser.add_argument('--methods', nargs='*', default=[*ERASERS, *GUARDS])
     parser.add_argument('--n', type=int, default=40)
     parser.add_argument('--out', type=Path, default=Path('bench/results/methods.jsonl'))
     parser.add_argument('--table', action='store_true', help='print what is there')
