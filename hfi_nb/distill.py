@@ -228,7 +228,7 @@ class Erasure(Loop):
 # %% ../nbs/08_distill.ipynb #70e9ebb1
 PAPER = dict(method='sdd', points='paper', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0., guidance=3., steps=50) # SDD's for Stable Diffusion 1.4, without contexts
 
-QUICK = dict(updates=40, lr=4e-3, batch=8, retain=.5, ema=.8, paths=8, steps=8) # a quarter of the default's time; what stays pays for it
+QUICK = dict(updates=40, lr=4e-3, batch=8, retain=.5, ema=.8, paths=8, steps=8) # half of the default's time or less; what stays pays for it
 
 def distill(
     pipe, # stays as it is
