@@ -188,14 +188,15 @@ def invert(
     folder:Path, # of the study
     steps:int=300, # at most; it stops when it no longer gets better
     vectors:int=1, # per token
+    only:int=0, # number of one token to make again, as when it failed its check; 0: all
     batch:int=16, # pictures per step
     seed:int=0, # of times and noise
 ):
     "Invert the selected pictures into soft tokens, one per mode."
     from hfi_nb.core import read_json
-    study, tokens = _study(folder), len(set(read_json(folder/'selection.json')['modes']))
+    study, tokens = _study(folder), 1 if only else len(set(read_json(folder/'selection.json')['modes']))
     yield lambda: cost(study.pipe, tokens*steps*(3*batch+128//20), tokens=tokens, steps_at_most=steps, batch=batch)
-    yield {o.name: f'{len(o.vectors)} × {o.vectors.shape[1]} numbers after {o.meta["steps"]} steps' for o in study.invert(steps=steps, vectors=vectors, batch=batch, seed=seed)}
+    yield {o.name: f'{len(o.vectors)} × {o.vectors.shape[1]} numbers after {o.meta["steps"]} steps' for o in study.invert(only, steps=steps, vectors=vectors, batch=batch, seed=seed)}
 
 # %% ../nbs/13_cli.ipynb #938b667f
 @stage

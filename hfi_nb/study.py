@@ -125,12 +125,13 @@ def _starts(self, chosen) -> list: # words
     clip, records = load_clip(self.clip), self.records
     return nearest_words(self.pipe, image_features([self.folder/records[i]['file'] for i in chosen['top']], clip, cache=self.folder), chosen['modes'], clip)
 
-def _invert(self, **settings) -> list: # of SoftTokens, one per mode
-    "Soft tokens from the selected pictures; `settings` go to `invert`."
+def _invert(self, only:int=None, **settings) -> list: # of SoftTokens, one per mode
+    "Soft tokens from the selected pictures, or `only` the one of that number again, as when it failed its check; `settings` go to `invert`."
     chosen = read_json(self.folder/'selection.json')
-    starts = _starts(self, chosen)
-    for old in self.folder.glob('token-*.safetensors'): old.unlink()
-    for mode in sorted(set(chosen['modes'])):
+    starts, found = _starts(self, chosen), sorted(set(chosen['modes']))
+    if only and only-1 not in found: raise HfiError(f'there is no token {only}: the selected pictures have {len(found)} modes, give a number from 1 to {len(found)}')
+    for old in self.folder.glob('token-*.safetensors') if not only else (): old.unlink()
+    for mode in [only-1] if only else found:
         at = [n for n, m in enumerate(chosen['modes']) if m == mode]
         top, w = [chosen['top'][n] for n in at], np.array([chosen['weights'][n] for n in at])
         token = invert(self.pipe, self.images(top), w/w.mean(), f'<unwanted-{mode+1}>', path=self.folder/f'inversion-{mode+1}.safetensors', init=starts[mode],

@@ -28,6 +28,9 @@ def test_study(tmp_path):
     assert again.concept == 'openmoji' and again.simulated
     tokens = again.invert(steps=2, every=1, batch=2)
     assert all(o.meta['simulated'] for o in tokens) and sum(len(o.meta['top']) for o in tokens) == 6 and len(again.check(['house'], steps=2)) == len(tokens)
+    mended = again.invert(only=1, vectors=2, steps=2, every=1, batch=2)
+    assert [len(o.vectors) for o in mended] == [2]+[1]*(len(tokens)-1) and all(torch.equal(a.vectors, b.vectors) for a, b in zip(mended[1:], tokens[1:], strict=True))
+    with pytest.raises(HfiError, match='there is no token 99'): again.invert(only=99)
     with pytest.raises(HfiError, match='nothing is erased'): again.next_round()
     again.erase(['house'], method='esd-x', callback=lambda loop: False, updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
     result = again.evaluate(make_prompts(load_world(), 'heldout', n=4), steps=2)
