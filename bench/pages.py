@@ -15,6 +15,8 @@ from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
 from hfi_nb.evaluate import held_out
 from hfi_nb.study import Study, simulated_annotator
 
+DONE = dict(click='reward.safetensors', select='selection.json', erase='erased/hfi.json', evaluate='evaluation.json', redteam='redteam.json') # the others resume by themselves
+
 
 def candidates(world, concept):
     "Prompts to look at and contexts to erase in: half of a thing's prompts ask for it, each four times."
@@ -46,6 +48,7 @@ def main(concepts, n, attacked, studies, to):
     for concept in concepts:
         study, stages = work(world, concept, studies/f'page-{concept}', n, attacked)
         for name, stage in stages.items():
+            if name in DONE and (study.folder/DONE[name]).exists(): continue
             begun, busy = time.perf_counter(), time.process_time()
             stage()
             print(f'{concept:12} {name:9} {time.perf_counter()-begun:6.0f} s, of the processor {time.process_time()-busy:6.0f} s', flush=True)
