@@ -94,7 +94,7 @@ def main(concepts, methods, n, out):
         prompts, (tokens, _, what) = held_out(concept, n, split='heldout' if style else None), goal(pipe, world, concept)
         words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
         for by, given in [('token', tokens)]+[('word', words)]*(concept != 'kindergarten'):
-            for method in ['none', *methods]: saved.once(dict(concept=concept, method=method, by=by), partial(run, pipe, method, given, what, concept, prompts, world, judge))
+            for method in [*['none']*(by == 'token'), *methods]: saved.once(dict(concept=concept, method=method, by=by), partial(run, pipe, method, given, what, concept, prompts, world, judge))
 
 
 def table(out):
