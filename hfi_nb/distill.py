@@ -209,15 +209,15 @@ class Erasure(Loop):
         with torch.no_grad(): base = self.predict(z, t, c, student=False)
         return pull(self.predict(z, t, c), base)
 
-    def loss(self) -> torch.Tensor:
+    def terms(self): # of the loss
         "Removal and, where there are safe pictures, λ times preservation."
-        weight = self.settings.retain if len(self.task.z_safe) else 0
-        return self.removal(self) + (weight*self.preservation() if weight else 0)
+        yield self.removal(self)
+        if self.settings.retain and len(self.task.z_safe): yield self.settings.retain*self.preservation()
 
     def train_step(self):
         "One gradient for the student, one small move of the teacher."
         if self.settings.decay: self.opt.param_groups[0]['lr'] = self.lr*(1+cos(pi*self.step/self.settings.updates))/2
-        self.descend(self.loss(), clip=1.)
+        self.descend(self.terms(), clip=1.)
         with torch.no_grad():
             for k, w in self.extra.items(): w.lerp_(self.params[k], 1-self.settings.ema)
 

@@ -113,7 +113,7 @@ def loss(self:Inversion, pictures, k, t, eps) -> torch.Tensor:
 @patch
 def train_step(self:Inversion):
     "One step on a random batch."
-    self.descend(self.loss(*self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator)))
+    self.descend([self.loss(*self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator))])
 
 @patch
 @torch.no_grad()

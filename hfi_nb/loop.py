@@ -27,12 +27,17 @@ class Loop:
         self.params, self.lr, self.extra, self.step, self.losses = params, lr, {}, 0, []
         self.opt, self.generator = torch.optim.AdamW(params.values(), lr, weight_decay=weight_decay), torch.Generator().manual_seed(seed)
 
-    def descend(self, loss, clip:float=None):
-        "One optimizer step along the gradient of the parameters, and of nothing else; that of all processes' shares, where there are several."
-        [value] = mean([loss.detach()])
+    def descend(self, terms, clip:float=None):
+        "One optimizer step down the sum of `terms`, for the parameters and nothing else. Each term is differentiated as it comes: what autograd keeps of two is never there at once."
+        self.opt.zero_grad()
+        total, params = 0, list(self.params.values())
+        for term in terms:
+            torch.autograd.backward(term*SCALE, inputs=params)
+            total = total+term.detach()
+        [value] = mean([total]) # over the shares of all processes, where there are several
         if not torch.isfinite(value): raise HfiError(f'the loss became {value.item()} at step {self.step}: lower lr (now {self.lr:g})')
-        for p, g in zip(self.params.values(), mean(torch.autograd.grad(loss*SCALE, list(self.params.values()))), strict=True): p.grad = g/SCALE
-        if clip: torch.nn.utils.clip_grad_norm_(self.params.values(), clip)
+        for p, g in zip(params, mean(p.grad for p in params), strict=True): p.grad = g.div_(SCALE)
+        if clip: torch.nn.utils.clip_grad_norm_(params, clip)
         self.opt.step()
         self.step += 1
         self.losses.append(value.item())

@@ -56,7 +56,8 @@ def predict_memory(
     with torch.device('meta'): unet = UNet2DConditionModel.from_config(config)
     width = torch.empty((), dtype=dtype).element_size()
     for k, p in unet.named_parameters(): p.data, p.requires_grad = p.data.to(dtype), ('.attn2.' in k) == (part == 'attn2')
-    frozen, learning = sum(p.numel() for p in unet.parameters())*width, sum(p.numel() for p in unet.parameters() if p.requires_grad)*4*5
+    learn = sum(p.numel() for p in unet.parameters() if p.requires_grad)
+    frozen, learning = sum(p.numel() for p in unet.parameters())*width, learn*4*5
     n = size//8 if size else unet.config.sample_size
     z, c = torch.empty((batch, unet.config.in_channels, n, n), device='meta', dtype=dtype), torch.empty((batch, tokens, unet.config.cross_attention_dim), device='meta', dtype=dtype)
     inputs = {}
@@ -67,4 +68,5 @@ def predict_memory(
     if checkpointing:
         unet.enable_gradient_checkpointing()
         kept = kept_bytes(unet, z, c, **inputs)[0]+block
+    elif width < 4: kept += learn*width # autocast's copies of the float32 weights
     return dict(frozen=frozen, learning=learning, kept=kept, total=frozen+learning+kept)

@@ -28,7 +28,7 @@ class Relearning(Loop):
         i = torch.randint(len(self.z), (self.batch,), generator=self.generator)
         t, eps = times_and_noise(self.pipe, self.z[i], self.generator)
         pred = predict_noise(self.pipe, add_noise(self.pipe, self.z[i], eps, t), t, self.c[i], self.params)
-        self.descend((pred-eps).square().mean())
+        self.descend([(pred-eps).square().mean()])
 
     def pipeline(self): return with_weights(self.pipe, {k: p.detach() for k, p in self.params.items()}) # as it is now
 

@@ -68,7 +68,7 @@ def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_
     grads = []
     for method, eta in (('sdd', 1.), ('esd-x', 0.), ('esd-x', 1.)):
         loop = Erasure(pipe, task, method=method, eta=eta, **few)
-        loop.descend(loop.removal(loop))
+        loop.descend([loop.removal(loop)])
         grads.append(torch.cat([p.grad.flatten() for p in loop.params.values()]))
     assert torch.allclose(grads[0], grads[1], atol=1e-7) and not torch.allclose(grads[0], grads[2], atol=1e-7)
     loop = Erasure(pipe, task, method='ca', **few)

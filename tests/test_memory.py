@@ -16,3 +16,5 @@ def test_what_is_counted_without_storage_is_what_a_real_network_keeps_and_checkp
     less = predict_memory(unet.config, batch=4, dtype=torch.float32, tokens=32, checkpointing=True)
     assert less['kept'] < .6*found['kept'] and found['total'] == found['frozen']+found['learning']+found['kept']
     assert 1.9 < predict_memory(unet.config, batch=8, dtype=torch.float32, tokens=32)['kept']/found['kept'] < 2.1
+    half = predict_memory(unet.config, batch=4, tokens=32)
+    assert abs((half['kept']-found['kept']/2)/(found['learning']/20*2)-1) < .02 # besides half the bytes, the learning weights once more, in bfloat16

@@ -12,7 +12,7 @@ from hfi_nb.loop import Loop, run
 def test_the_monitor_shows_what_is_there_stops_when_asked_and_outlives_a_preview_that_fails():
     class Square(Loop):
         def __init__(self): super().__init__(dict(x=torch.nn.Parameter(torch.ones(3))), .1)
-        def train_step(self): self.descend(self.params['x'].square().sum())
+        def train_step(self): self.descend([self.params['x'].square().sum()])
     seen = []
     assert 'application/vnd.jupyter.widget-view+json' in Monitor()._repr_mimebundle_()
     m = Monitor(lambda loop: seen.append(loop.step) or [Image.new('RGB', (8, 8))]*3, columns=3)
