@@ -1,7 +1,7 @@
 """One real step at full size: Stable Diffusion 1.5's or SDXL's own networks with random weights, so that memory and time are those of the real model.
 
     python bench/full_size.py sd1 --batches 1 2 4 --dtypes float32 bfloat16 float16
-    python bench/full_size.py sdxl --dtypes bfloat16 --checkpointing --compile
+    python bench/full_size.py sdxl --dtypes bfloat16 --checkpointing yes --compile
 
 Every setting runs in a process of its own. `predicted` is `hfi_nb.memory.predict_memory`; `peak` is the process's largest resident memory on a CPU (less what it took
 before the model), or CUDA's largest allocation. `erase` is one gradient of SDD, `invert` one of textual inversion, `walk` one guided step of a trajectory, all after
@@ -12,6 +12,7 @@ import itertools
 import json
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -100,7 +101,8 @@ def child(model, **setting):
     "One setting in a process of its own; None if it failed, which is said."
     done = subprocess.run([sys.executable, str(Path(__file__).resolve()), model, '--one', json.dumps(setting)], capture_output=True, text=True)
     found = [o[7:] for o in done.stdout.splitlines() if o.startswith('RESULT ')]
-    if not found: print(f'{setting}: failed, {(done.stderr.strip().splitlines() or ["killed"])[-1][:160]} (exit code {done.returncode})', flush=True)
+    why = 'killed, most likely for memory' if done.returncode == -signal.SIGKILL else (done.stderr.strip().splitlines() or ['no reason given'])[-1][:160]
+    if not found: print(f'{setting}: failed, {why} (exit code {done.returncode})', flush=True)
     return json.loads(found[0]) if found else None
 
 
@@ -113,13 +115,14 @@ def main(model, batches, dtypes, checkpointing, compile, stages):
     print(f'{unet.num_parameters()/1e6:.0f} million weights in the UNet, {learn/1e6:.1f} million of them learn (attn2)\n')
     print('| batch | precision | checkpointing | compile | stage | predicted GiB | peak GiB | seconds |\n|---|---|---|---|---|---|---|---|', flush=True)
     walks, steps = {}, {}
-    for batch, dtype, check, comp in itertools.product(batches, dtypes, {False, checkpointing}, {False, compile}):
+    for batch, dtype, check, comp in itertools.product(batches, dtypes, dict(no=[False], yes=[True], both=[False, True])[checkpointing], [False, True][:1+compile]):
+        plain = not comp and check == (checkpointing == 'yes')
         for stage in stages:
-            if stage != 'erase' and (check or comp): continue
+            if stage != 'erase' and not plain: continue # they do not depend on it
             if not (got := child(model, batch=batch, dtype=dtype, checkpointing=check, compiled=comp, stage=stage)): continue
             predicted = f'{(predict_memory(unet.config, batch, getattr(torch, dtype), checkpointing=check)["total"]+got["text"])/2**30:.1f}' if stage == 'erase' else ''
             print(f'| {batch} | {dtype} | {"yes" if check else "no"} | {"yes" if comp else "no"} | {stage} | {predicted} | {got["peak"]/2**30:.1f} | {got["seconds"]:.2f} |', flush=True)
-            if not (check or comp): dict(walk=walks, erase=steps).get(stage, {})[(batch, dtype)] = got['seconds']
+            if plain: dict(walk=walks, erase=steps).get(stage, {})[(batch, dtype)] = got['seconds']
     for batch, dtype in walks.keys() & steps.keys():
         reference = f', reference {25.5*walks[1, dtype]+steps[1, dtype]:.1f} s for batch 1' if (1, dtype) in walks.keys() & steps.keys() else ''
         print(f'\nbatch {batch}, {dtype}: a gradient with its points takes {1.2*walks[batch, dtype]+steps[batch, dtype]:.1f} s by default{reference}')
@@ -131,7 +134,7 @@ if __name__ == '__main__':
     parser.add_argument('--batches', type=int, nargs='+', default=[1])
     parser.add_argument('--dtypes', nargs='+', default=['bfloat16'], choices=['float32', 'bfloat16', 'float16'])
     parser.add_argument('--stages', nargs='+', default=['erase', 'invert', 'walk'], choices=['erase', 'invert', 'walk'])
-    parser.add_argument('--checkpointing', action='store_true')
+    parser.add_argument('--checkpointing', choices=['no', 'yes', 'both'], default='no')
     parser.add_argument('--compile', action='store_true')
     parser.add_argument('--one', type=json.loads, help=argparse.SUPPRESS)
     args = vars(parser.parse_args())
