@@ -1,6 +1,6 @@
 """Every method on every concept, from the soft token and from the word: what is gone, what is kept, how long it took.
 
-    python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--n 40] [--out bench/results/methods.jsonl]
+    python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--by token word] [--n 40] [--out bench/results/methods.jsonl]
 
 The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); held-out prompts where the concept has held-out
 subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. The word of a style is its name; the words of a set are
@@ -86,15 +86,17 @@ def sweep(concept, n, out, runs):
     for method, names, settings in runs: saved.once(dict(concept=concept, **names), partial(measure, method, settings))
 
 
-def main(concepts, methods, n, out):
+def main(concepts, methods, by, n, out):
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     saved = Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
         style = concept in world.styles
         prompts, (tokens, _, what) = held_out(concept, n, split='heldout' if style else None), goal(pipe, world, concept)
         words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
-        for by, given in [('token', tokens)]+[('word', words)]*(concept != 'kindergarten'):
-            for method in [*['none']*(by == 'token'), *methods]: saved.once(dict(concept=concept, method=method, by=by), partial(run, pipe, method, given, what, concept, prompts, world, judge))
+        saved.once(dict(concept=concept, method='none', by=''), partial(run, pipe, 'none', tokens, what, concept, prompts, world, judge))
+        for one in by:
+            if one == 'word' and concept == 'kindergarten': continue
+            for method in methods: saved.once(dict(concept=concept, method=method, by=one), partial(run, pipe, method, dict(token=tokens, word=words)[one], what, concept, prompts, world, judge))
 
 
 def table(out):
@@ -110,6 +112,7 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--concepts', nargs='*')
     parser.add_argument('--methods', nargs='*', default=[*ERASERS, *GUARDS])
+    parser.add_argument('--by', nargs='*', default=['token', 'word'], choices=['token', 'word'])
     parser.add_argument('--n', type=int, default=40)
     parser.add_argument('--out', type=Path, default=Path('bench/results/methods.jsonl'))
     parser.add_argument('--table', action='store_true', help='print what is there')

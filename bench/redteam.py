@@ -42,7 +42,7 @@ class Bench:
         pairs = sum(parts, [])
         self.words = [concept] if style else [world.names[s] for s in world.concepts[concept] if world.split[s] == 'train']
         self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
-        asked = held_out(concept, n, split='heldout' if style or any(world.split[s] == 'heldout' for s in world.concepts[concept]) else None, seed=seed)
+        asked = held_out(concept, n, seed=seed)
         self.asked, self.other = [[p for p in asked if shows(world, concept, p.style, p.subject) == o] for o in (True, False)]
         self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
 

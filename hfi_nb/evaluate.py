@@ -92,7 +92,7 @@ def held_out(
     concept:str, # a style or a set of subjects
     n:int=60, # prompts that ask for the concept; as many others, half as many near it
     world=None, # default: the mini world
-    split:str='heldout', # None: all subjects
+    split:str='heldout', # or 'train'; None: all subjects, and what it is for a concept that has none of that split
     seed:int=0,
 ) -> list[Prompt]:
     "Prompts for an evaluation: n that ask for the concept, n/2 near it, n others."
@@ -100,7 +100,9 @@ def held_out(
     parts = {k: [] for k in ('concept', 'near', 'other')}
     found = make_prompts(world, split, seed=seed)
     for p, g in zip(found, groups(world, concept, found), strict=True): parts[g].append(p)
-    if not parts['concept']: raise HfiError(f'no subject of split {split!r} shows {concept!r}: pass split=None to ask for all of its subjects')
+    if not parts['concept']:
+        if not split: raise HfiError(f'no subject shows {concept!r}: give this world one, or name another concept')
+        return held_out(concept, n, world, None, seed)
     return [p for k, share in dict(concept=n, near=n//2, other=n).items() if parts[k] for p in islice(cycle(parts[k]), share)]
 
 # %% ../nbs/09_evaluate.ipynb #4034e0a7

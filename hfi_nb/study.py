@@ -36,7 +36,7 @@ class Study:
         pipe=None, # pipeline, folder or hub id; 'emoji' by default
         concept:str=None, # its name, for people: 'openmoji', 'blood'
         phrase:str='in the style of {}', # how a token will be written in prompts; '{}' for a thing
-        init:str='style', # coarse word at which the tokens start; None: for each mode the nearest word of the vocabulary, as things need it
+        init:str=None, # coarse word at which the tokens start; by default 'style', of a thing for each mode the nearest word of the vocabulary
         clip=None, # CLIP for the reward; the embedded one by default
     ):
         file = Path(folder)/'study.json'
@@ -45,7 +45,7 @@ class Study:
         if kept and concept not in (None, kept['concept']): raise HfiError(f'{folder} is a study of {kept["concept"]!r}, not of {concept!r}: choose another folder')
         self.folder, self._pipe = make_folder(folder), None if isinstance(pipe, str) else pipe
         source = 'emoji' if pipe is None else pipe if isinstance(pipe, str) else None
-        self.settings = kept or dict(concept=check_text(concept, 'concept'), model=source, phrase=phrase, init=init, clip=clip)
+        self.settings = kept or dict(concept=check_text(concept, 'concept'), model=source, phrase=phrase, init=init or (None if templates_for(phrase) is THING else 'style'), clip=clip)
         if not kept: write_json(file, self.settings)
 
     def __getattr__(self, name):
@@ -179,10 +179,10 @@ def _evaluate(self, prompts=None, **settings) -> Evaluation:
     "The first round's base model and the erased one on the same held-out prompts and seeds."
     return evaluate(self.rounds[0].pipe, self.erased(), prompts or held_out(self.concept), self.concept, folder=self.folder, **settings)
 
-def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, **settings) -> list: # of Strikes
-    "Attacks on the erased model, counted and saved; by default the reward itself answers, and the concept's name is its word."
+def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, prompts=None, **settings) -> list: # of Strikes
+    "Attacks on the erased model, counted and saved; by default the reward itself answers, the concept's name is its word, and the prompts without attack are that word after each context."
     token, erased, found = self.tokens()[0], self.erased(), make_folder(self.folder/'redteam')
-    goal = Goal(self.rounds[0].pipe, contexts, word or self.concept, token, self.images(token.meta['top']), self.phrase)
+    goal = Goal(self.rounds[0].pipe, contexts, word or self.concept, token, self.images(token.meta['top']), self.phrase, prompts=prompts)
     strikes = red_team(erased, goal, unwanted or self.unwanted(), attacks, **settings)
     for o in strikes:
         with atomic(found/f'{o.name}.safetensors') as part: save_file(dict(found=o.attack.found.contiguous()), part)

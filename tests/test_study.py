@@ -42,7 +42,7 @@ def test_study(tmp_path):
 
 
 def test_rounds(tmp_path):
-    study, _, person = labelled(Study(tmp_path, concept='openmoji', phrase='{}', init=None), 16)
+    study, _, person = labelled(Study(tmp_path, concept='openmoji', phrase='{}'), 16)
     assert study.fit_reward().meta['view'] == 'likeness' # as a thing's phrase says
     study.generate(['house', 'cat face'], [7, 8], steps=2)
     assert len(asked := study.questions()) == 2 and set(asked) == set(study.panel(person).page[:2])
