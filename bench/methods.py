@@ -19,7 +19,7 @@ from hfi_nb.guards import guard
 from hfi_nb.inversion import invert, templates_for
 from hfi_nb.models import draw, load_pipeline
 from hfi_nb.reward import image_features, load_clip
-from hfi_nb.selection import modes, nearest_words
+from hfi_nb.selection import PARTED, modes, nearest_words
 
 ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'uce + 30': ('esd-x', dict(start='uce', updates=30, retain=10.))} # name → method and settings
 GUARDS = ('negative', 'sld')
@@ -43,7 +43,7 @@ def looks(pipe, world, concept, split=('train', 'heldout')):
     if concept in world.styles: return 'in the style of {}', [('style', [(concept, s) for s in world.subjects if world.split[s] == 'train'][:40])]
     pairs = [(a, s) for a in world.styles for s in world.concepts[concept] if world.split[s] in split]
     features = image_features([world.image(*o) for o in pairs], load_clip())
-    mode = modes(features)[0]
+    mode = modes(features, least=PARTED)[0]
     return '{}', [(word, [p for p, m in zip(pairs, mode, strict=True) if m == k]) for k, word in enumerate(nearest_words(pipe, features, mode))]
 
 

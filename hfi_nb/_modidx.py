@@ -571,6 +571,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'hfi_nb.study.Study.rounds': ('study.html#study.rounds', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.simulated': ('study.html#study.simulated', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.store': ('study.html#study.store', 'hfi_nb/study.py'),
+                              'hfi_nb.study.Study.thing': ('study.html#study.thing', 'hfi_nb/study.py'),
                               'hfi_nb.study._check': ('study.html#_check', 'hfi_nb/study.py'),
                               'hfi_nb.study._erase': ('study.html#_erase', 'hfi_nb/study.py'),
                               'hfi_nb.study._erased': ('study.html#_erased', 'hfi_nb/study.py'),

@@ -26,7 +26,7 @@ from .processes import once
 from .redteam import ATTACKS, Goal, red_team
 from .report import write_card, write_report
 from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip
-from .selection import modes, nearest_words, top_k, weights
+from .selection import LEAST, PARTED, modes, nearest_words, top_k, weights
 
 # %% ../nbs/12_study.ipynb #7b198871
 class Study:
@@ -45,7 +45,7 @@ class Study:
         if kept and concept not in (None, kept['concept']): raise HfiError(f'{folder} is a study of {kept["concept"]!r}, not of {concept!r}: choose another folder')
         self.folder, self._pipe = make_folder(folder), None if isinstance(pipe, str) else pipe
         source = 'emoji' if pipe is None else pipe if isinstance(pipe, str) else None
-        self.settings = kept or dict(concept=check_text(concept, 'concept'), model=source, phrase=phrase, init=init or (None if templates_for(phrase) is THING else 'style'), clip=clip)
+        self.settings = kept or dict(concept=check_text(concept, 'concept'), model=source, phrase=phrase, init=init, clip=clip)
         if not kept: write_json(file, self.settings)
 
     def __getattr__(self, name):
@@ -57,6 +57,8 @@ class Study:
         "The base model."
         if self._pipe is None and not self.model: raise HfiError(f'{self.folder} was begun with a pipeline in memory: pass the same one as pipe=')
         return self._pipe or load_pipeline(str(self.folder/self.model) if self.model == PREVIOUS else self.model)
+    @property
+    def thing(self) -> bool: return templates_for(self.phrase) is THING # whether the concept is a thing: its looks are told apart, and the reward goes by likeness
     @property
     def rounds(self) -> list: # of studies, this one last
         "This study and the rounds before it."
@@ -84,7 +86,7 @@ class Study:
         return image_features([self.folder/r['file'] for r in self.records.values()], load_clip(self.clip), cache=self.folder)
     def fit_reward(self, **settings) -> RewardModel:
         "The reward, from everybody's current labels and rankings, those of earlier rounds included; of a thing by likeness."
-        parts, settings = self.rounds, dict(view='likeness' if templates_for(self.phrase) is THING else None) | settings
+        parts, settings = self.rounds, dict(view='likeness' if self.thing else None) | settings
         labels, rankings = {k: v for o in parts for k, v in o.store.soft_labels(self.concept).items()}, [r for o in parts for r in o.store.rankings(self.concept)]
         model = fit_reward(np.concatenate([o.features() for o in parts]), labels, rankings, [i for o in parts for i in o.records],
                            clip=self.clip or 'embedded', simulated=self.simulated, **settings)
@@ -115,13 +117,13 @@ def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # to
     top = [n for n in top_k(score, ids, k, features, **settings) if score[n] >= .5]
     if not top: raise HfiError('no picture is likelier unwanted than wanted: label more pictures, or draw candidates that show the concept')
     fine = sorted((n for n, i in enumerate(ids) if max(said.get(i, 1), guess[n]) < .5), key=lambda n: (guess[n], ids[n]))[:safe]
-    chosen = dict(top=[ids[n] for n in top], weights=weights(score[top]).tolist(), modes=modes(features[top], most)[0].tolist(), safe=[ids[n] for n in fine])
+    chosen = dict(top=[ids[n] for n in top], weights=weights(score[top]).tolist(), modes=modes(features[top], most, PARTED if self.thing else LEAST)[0].tolist(), safe=[ids[n] for n in fine])
     write_json(self.folder/'selection.json', chosen)
     return chosen
 
 def _starts(self, chosen) -> list: # words
     "Where the token of each mode starts."
-    if self.init: return [self.init]*(max(chosen['modes'])+1)
+    if self.init or not self.thing: return [self.init or 'style']*(max(chosen['modes'])+1)
     clip, records = load_clip(self.clip), self.records
     return nearest_words(self.pipe, image_features([self.folder/records[i]['file'] for i in chosen['top']], clip, cache=self.folder), chosen['modes'], clip)
 
