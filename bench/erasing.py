@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from methods import Runs, count, goal
+from methods import Runs, count, goal, questions
 
 from hfi_nb.closed_form import uce
 from hfi_nb.distill import PAPER, distill, make_task
 from hfi_nb.emoji import load_judge, load_world
-from hfi_nb.evaluate import held_out
 from hfi_nb.models import draw, load_pipeline
 
 RATES, MOST = (3e-4, 1e-3), 400
@@ -46,7 +45,7 @@ def compare(runs, concept, seeds, n, best):
     "All on one concept and all seeds; gives the reference's learning rate, found here if `best` is None."
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     tokens, _, what = goal(pipe, world, concept)
-    task, prompts = make_task(pipe, tokens, **what), held_out(concept, n, split='heldout' if concept in world.styles else None)
+    task, prompts = make_task(pipe, tokens, **what), questions(world, concept, n)
     def look(model): return count(partial(draw, model, steps=12), prompts, concept, world, judge)
     def measure(name, seed, how): return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), how)
     def trained(name, seed, every, settings): return measure(name, seed, partial(train, pipe, task, look, every, settings | dict(seed=seed)))

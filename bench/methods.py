@@ -38,23 +38,28 @@ class Runs:
         return row
 
 
-def looks(pipe, world, concept, split=('train', 'heldout')):
+def looks(pipe, world, concept):
     "Phrase, and for each mode the word that its token starts at and what was drawn: (style, subject) pairs."
     if concept in world.styles: return 'in the style of {}', [('style', [(concept, s) for s in world.subjects if world.split[s] == 'train'][:40])]
-    pairs = [(a, s) for a in world.styles for s in world.concepts[concept] if world.split[s] in split]
+    pairs = [(a, s) for a in world.styles for s in world.concepts[concept]]
     features = image_features([world.image(*o) for o in pairs], load_clip())
     mode = modes(features, least=PARTED)[0]
     return '{}', [(word, [p for p, m in zip(pairs, mode, strict=True) if m == k]) for k, word in enumerate(nearest_words(pipe, features, mode))]
 
 
-def goal(pipe, world, concept, split=('train', 'heldout'), seed=0):
+def goal(pipe, world, concept, seed=0):
     "What to erase: tokens (one per mode), what each was made of, and phrase, contexts and safe pictures."
-    phrase, parts = looks(pipe, world, concept, split)
+    phrase, parts = looks(pipe, world, concept)
     contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train'] if concept in world.styles else [f'{{}} in the style of {a}' for a in world.styles]
     tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init, seed=seed) for k, (init, pairs) in enumerate(parts)]
     safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, [pairs for _, pairs in parts], what
+
+
+def questions(world, concept, n, seed=0):
+    "Prompts to count on: of a style with held-out subjects, of a set of things with all of its subjects."
+    return held_out(concept, n, split='heldout' if concept in world.styles else None, seed=seed)
 
 
 def count(paint, prompts, concept, world, judge):
@@ -81,7 +86,7 @@ def sweep(concept, n, out, runs):
     "One line for each (method, names that tell it from others, settings); those that are in `out` already are not done again."
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     saved, (tokens, _, what) = Runs(out), goal(pipe, world, concept)
-    prompts = held_out(concept, n, split='heldout' if concept in world.styles else None)
+    prompts = questions(world, concept, n)
     def measure(method, settings): return dict(settings=settings) | run(pipe, method, tokens, what | settings, concept, prompts, world, judge)
     for method, names, settings in runs: saved.once(dict(concept=concept, **names), partial(measure, method, settings))
 
@@ -91,7 +96,7 @@ def main(concepts, methods, by, n, out):
     saved = Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
         style = concept in world.styles
-        prompts, (tokens, _, what) = held_out(concept, n, split='heldout' if style else None), goal(pipe, world, concept)
+        prompts, (tokens, _, what) = questions(world, concept, n), goal(pipe, world, concept)
         words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
         saved.once(dict(concept=concept, method='none', by=''), partial(run, pipe, 'none', tokens, what, concept, prompts, world, judge))
         for one in by:

@@ -4,9 +4,9 @@
     python bench/redteam.py --table
 
 Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
-erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there. A set of subjects has
-no word: its training subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); held-out prompts where the
-concept has held-out subjects; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
+erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there, 'uce + 30' thirty with more weight on what
+stays. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
+asked for with held-out subjects, a set of things with all of its own; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
 attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
 import argparse
@@ -14,12 +14,11 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from methods import goal
+from methods import ERASERS, goal, questions
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, shows
 from hfi_nb.erase import erase
-from hfi_nb.evaluate import held_out
 from hfi_nb.export import lora
 from hfi_nb.inversion import put
 from hfi_nb.models import draw, load_pipeline
@@ -28,7 +27,7 @@ from hfi_nb.probes import complete, finish
 from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
 from hfi_nb.reward import fit_reward, image_features, load_clip
 
-METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('uce + 10', ('esd-x', 'token')), ('harder', {}), ('harder (blind)', {}), ('harder (uce)', dict(method='uce', rounds=4))])
+METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('uce + 10', ('esd-x', 'token')), ('uce + 30', ('esd-x', 'token')), ('harder', {}), ('harder (blind)', {}), ('harder (uce)', dict(method='uce', rounds=4))])
 PROBES, FAST = dict(finish=finish, complete=complete), dict(steps=12)
 WEIGHTS = ('relearn', 'benign', 'lora')
 
@@ -38,11 +37,11 @@ class Bench:
     def __init__(self, concept, n, seed, steps):
         self.pipe, self.world, self.judge, self.concept, self.seed, self.steps = load_pipeline(), load_world(), load_judge(), concept, seed, steps
         world, style = self.world, concept in self.world.styles
-        self.tokens, parts, self.what = goal(self.pipe, world, concept, ['train'], seed)
+        self.tokens, parts, self.what = goal(self.pipe, world, concept, seed)
         pairs = sum(parts, [])
-        self.words = [concept] if style else [world.names[s] for s in world.concepts[concept] if world.split[s] == 'train']
+        self.words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
         self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
-        asked = held_out(concept, n, seed=seed)
+        asked = questions(world, concept, n, seed)
         self.asked, self.other = [[p for p in asked if shows(world, concept, p.style, p.subject) == o] for o in (True, False)]
         self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
 
@@ -58,7 +57,7 @@ class Bench:
     def erased(self, method):
         "The pipeline of a method."
         if method == 'base': return self.pipe
-        quick = dict(start='uce', updates=10, ema=.7) if method == 'uce + 10' else dict(updates=self.steps) if self.steps else {}
+        quick = dict(start='uce', updates=10, ema=.7) if method == 'uce + 10' else ERASERS['uce + 30'][1] if method == 'uce + 30' else dict(updates=self.steps) if self.steps else {}
         if method.startswith('harder'): return search_and_erase(self.pipe, self.tokens, self.images, unwanted=None if 'blind' in method else self.suspect, **self.what, **METHODS[method])[0]
         name, by = METHODS[method]
         return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))

@@ -8,11 +8,10 @@ import argparse
 from functools import cache, partial
 from pathlib import Path
 
-from methods import Runs, goal
+from methods import Runs, goal, questions
 
 from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
 from hfi_nb.erase import erase
-from hfi_nb.evaluate import held_out
 from hfi_nb.models import load_pipeline
 from hfi_nb.persistence import relearning_curve
 
@@ -29,7 +28,7 @@ def lessons(world, concept):
 def main(concepts, methods, n, out):
     pipe, world, judge, saved = load_pipeline(), load_world(), load_judge(), Runs(out)
     for concept in concepts:
-        wanted = held_out(concept, n, split='heldout' if concept in world.styles else None)
+        wanted = questions(world, concept, n)
         ask = [p.text for p in wanted if shows(world, concept, p.style, p.subject)]
         found = cache(partial(goal, pipe, world, concept))
         model = cache(lambda method, found=found: erase(pipe, found()[0], method, **found()[2]))

@@ -67,5 +67,5 @@ if __name__ == '__main__':
     static()
     if args.static: sys.exit()
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
-    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)
-    run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', workers=WORKERS)
+    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)
+    run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--durations', '20', workers=WORKERS)
