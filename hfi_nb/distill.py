@@ -67,12 +67,12 @@ def make_task(
     phrase:str='in the style of {}', # how a token is written
     contexts=(), # harmless prompts; the phrase stands at their `{}` or else behind them; none: the paper's setting
     safe=(), # prompts of pictures that were rated safe
-    safe_images=(), # the pictures, PIL
+    safe_images=(), # the pictures, PIL; None where only the prompts are needed, as by the closed forms
     weights=None, # one per token: how often it is learned from; None: all alike
 ) -> Task:
     "Embed what is to be erased and what is to be kept."
     if not len(tokens): raise HfiError('nothing to erase: give at least one soft token or word')
-    if len(safe) != len(safe_images): raise HfiError(f'{len(safe)} prompts for {len(safe_images)} safe pictures: give one each')
+    if safe_images is not None and len(safe) != len(safe_images): raise HfiError(f'{len(safe)} prompts for {len(safe_images)} safe pictures: give one each')
     if weights is not None and (len(weights) != len(tokens) or not min(weights) > 0): raise HfiError(f'weights={list(weights)}: give one positive number for each of {len(tokens)} tokens')
     phrases = [phrase.format(getattr(o, 'name', o)) for o in tokens]
     soft = [o for o in tokens if not isinstance(o, str)]
@@ -81,9 +81,10 @@ def make_task(
     c_0 = beside(pipe, without.repeat(len(phrases), 1, 1), tokenize(pipe, plain*len(phrases)), tokenize(pipe, asked, soft))
     concept = torch.arange(len(tokens)).repeat_interleave(1+len(contexts))
     weight = torch.tensor(weights or [1.]*len(tokens), dtype=torch.float32)[concept]
-    if not len(safe): return Task(c_s, c_0, concept, weight, c_0[:0], c_0[:0], torch.zeros((0, *latent_shape(pipe)), device=pipe.device))
+    none = torch.zeros((0, *latent_shape(pipe)), device=pipe.device)
+    if not len(safe): return Task(c_s, c_0, concept, weight, c_0[:0], c_0[:0], none)
     anchors = [put(o, phrases[i % len(phrases)]) for i, o in enumerate(safe)]
-    return Task(c_s, c_0, concept, weight, embed(pipe, safe), embed(pipe, anchors, soft), to_latents(pipe, safe_images))
+    return Task(c_s, c_0, concept, weight, embed(pipe, safe), embed(pipe, anchors, soft), none if safe_images is None else to_latents(pipe, safe_images))
 
 # %% ../nbs/08_distill.ipynb #84e35a8d
 def paper_points(loop): # → z (1,ch,h,w), t (1,), row (1,)

@@ -42,6 +42,6 @@ def erase(
     known = settings_of(method)
     if start and (start not in CLOSED or method in CLOSED): raise HfiError(f'start={start!r} with {method}: a trained method begins at {" or ".join(CLOSED)}')
     if wrong := [o for o in settings if o not in known]: raise HfiError(f'{method} has no setting {wrong[0]!r}: it takes {", ".join(known)}')
-    task = make_task(pipe, tokens, phrase, contexts, safe, safe_images, weights)
+    task = make_task(pipe, tokens, phrase, contexts, safe, safe_images if method in TRAINED else None, weights) # a closed form looks at no picture
     if method in CLOSED: return CLOSED[method](pipe, task, **settings)
     return distill(pipe, task, path, start=CLOSED[start](pipe, task) if start else None, method=method, **settings)

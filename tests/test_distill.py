@@ -39,6 +39,8 @@ def test_each_concept_has_rows_of_its_own_none_is_joined_or_cut():
     assert put('{} in the style of ink', '<v>') == '<v> in the style of ink' and put('{} in the style of ink', '') == 'in the style of ink' and put('', '<v>') == '<v>'
     with pytest.raises(HfiError, match='nothing to erase'): make_task(pipe, [])
     with pytest.raises(HfiError, match='1 prompts for 0 safe'): make_task(pipe, ['ink'], safe=['house'])
+    only = make_task(pipe, ['ink'], safe=['house'], safe_images=None)
+    assert (len(only.c_safe), len(only.z_safe)) == (1, 0)
     with pytest.raises(HfiError, match='too long'): make_task(pipe, ['ink'], contexts=['cat '*40])
 
 
