@@ -580,6 +580,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'hfi_nb.study._opposed': ('study.html#_opposed', 'hfi_nb/study.py'),
                               'hfi_nb.study._redteam': ('study.html#_redteam', 'hfi_nb/study.py'),
                               'hfi_nb.study._report': ('study.html#_report', 'hfi_nb/study.py'),
+                              'hfi_nb.study._safe': ('study.html#_safe', 'hfi_nb/study.py'),
                               'hfi_nb.study._select': ('study.html#_select', 'hfi_nb/study.py'),
                               'hfi_nb.study._starts': ('study.html#_starts', 'hfi_nb/study.py'),
                               'hfi_nb.study._tokens': ('study.html#_tokens', 'hfi_nb/study.py'),

@@ -164,10 +164,15 @@ def _opposed(self, contexts, method='esd-x', **settings) -> list: # 'token and t
     near = conflicts(self.pipe, make_task(self.pipe, tokens, self.phrase, contexts[:8]), **few)
     return [f'{a.name} and {b.name}: {near[i, j]:.2f}' for i, a in enumerate(tokens) for j, b in enumerate(tokens[:i]) if near[i, j] < -.1]
 
+def _safe(self): # prompts, pictures
+    "What was selected as safe in this round and the ones before: an erased model is asked for what people dislike, and shows little else that could be kept."
+    kept = [(o.records, o, read_json(o.folder/'selection.json')['safe']) for o in self.rounds]
+    return [records[i]['prompt'] for records, _, ids in kept for i in ids], [im for _, o, ids in kept for im in o.images(ids)]
+
 def _erase(self, contexts, **settings):
     "The safe pipeline, saved to `erased/`; `contexts` are harmless prompts, `settings` go to `erase`."
-    safe, tokens, records, opposed = read_json(self.folder/'selection.json')['safe'], self.tokens(), self.records, _opposed(self, contexts, **settings)
-    erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=[records[i]['prompt'] for i in safe], safe_images=self.images(safe), path=self.folder/'erasing.safetensors', **settings)
+    (safe, images), tokens, opposed = _safe(self), self.tokens(), _opposed(self, contexts, **settings)
+    erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=safe, safe_images=images, path=self.folder/'erasing.safetensors', **settings)
     facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
                simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, opposed=opposed, tokens=[o.meta for o in tokens], versions=versions())
     once(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))

@@ -53,7 +53,11 @@ def test_rounds(tmp_path):
     assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe) and Study(tmp_path/'next').concept == 'openmoji'
     labelled(second, 16)
     assert second.fit_reward().meta['n'] == 32 and second.simulated and [o.folder for o in second.rounds] == [tmp_path, tmp_path/'next']
-    assert len(second.select(k=4)['top']) == 4 and set(second.select(k=4)['top']) <= set(second.records)
+    chosen = second.select(k=4, safe=3)
+    assert len(chosen['top']) == 4 and set(chosen['top']) <= set(second.records)
+    second.invert(steps=1, every=1, batch=2)
+    second.erase(['house'], method='uce')
+    assert read_json(tmp_path/'next'/'erased'/'hfi.json')['safe'] == 4+3 # what was safe in the first round, too
 
 
 def test_opposed(tmp_path, monkeypatch):
