@@ -87,14 +87,14 @@ def start_rows(pipe, init:str, n:int) -> torch.Tensor: # (n, width)
 # %% ../nbs/07_inversion.ipynb #84154c81
 class Inversion(Loop):
     "Rows that learn to stand for pictures; the best ones so far are in `extra`."
-    def __init__(self, pipe, images, weights=None, init='style', vectors=1, templates=STYLE, batch=16, lr=5e-3, seed=0):
+    def __init__(self, pipe, images, weights=None, init='style', vectors=1, templates=STYLE, batch=16, lr=5e-3, seed=0, patience=2):
         weights = torch.ones(len(images)) if weights is None else torch.as_tensor(weights, dtype=torch.float32)
         if not len(images): raise HfiError('no pictures to invert: label some as unwanted, then take the top K')
         if len(weights) != len(images): raise HfiError(f'{len(weights)} weights for {len(images)} pictures: give one per picture')
         if missing := [o for o in templates if '{}' not in o]: raise HfiError(f'template {missing[0]!r} has no place for the token: write {{}} where it stands')
         self.rows = torch.nn.Parameter(start_rows(pipe, init, vectors).to(pipe.device))
         super().__init__(dict(rows=self.rows), lr, seed)
-        self.pipe, self.batch, self.z, self.w = pipe, batch, to_latents(pipe, images), weights.to(pipe.device)
+        self.pipe, self.batch, self.patience, self.z, self.w = pipe, batch, patience, to_latents(pipe, images), weights.to(pipe.device)
         self.ids = tokenize(pipe, [o.format('<v>') for o in templates], [SoftToken('<v>', self.rows)])
         self.probe = self.points(torch.arange(max(128, len(images))) % len(images), torch.Generator().manual_seed(seed+1))
         self.extra = dict(best=self.rows.detach().clone(), validation=torch.zeros(0, 2))
@@ -130,6 +130,9 @@ def stale(self:Inversion) -> int:
     better = (values[1:] < .998*values.cummin(0).values[:-1]).nonzero()
     return len(values)-1-(int(better[-1])+1 if len(better) else 0)
 
+@patch(as_prop=True)
+def finished(self:Inversion) -> bool: return len(self.extra['validation']) > 0 and self.stale() >= self.patience
+
 # %% ../nbs/07_inversion.ipynb #4a8ecc51
 def invert(
     pipe,
@@ -145,12 +148,9 @@ def invert(
     **settings, # init, vectors, templates, batch, lr, seed: see `Inversion`
 ) -> SoftToken:
     "Textual inversion of pictures into a soft token (Gal et al. 2022), weighted by reward (HFI)."
-    loop = Inversion(pipe, images, weights, **settings)
+    loop = Inversion(pipe, images, weights, patience=patience, **settings)
     model = model_hash(pipe)
-    def watch(loop):
-        loop.validate()
-        return bool(callback and callback(loop)) or loop.stale() >= patience
-    run(loop, steps, every, path, fingerprint(model, settings, loop.z, loop.w), watch, desc=f'inverting {name}')
+    run(loop, steps, every, path, fingerprint(model, settings, loop.z, loop.w), callback, desc=f'inverting {name}')
     history = dict(pictures=len(images), steps=loop.step, init=settings.get('init', 'style'), model=model, validation=[[int(s), v] for s, v in loop.extra['validation'].tolist()])
     best = loop.extra['best'].cpu()
     return SoftToken(name, best, {**history, **(meta or {})}, tuple(o.shape[1] for o in per_encoder(pipe, best)))

@@ -43,6 +43,9 @@ class Loop:
         self.losses.append(value.item())
 
     def train_step(self): raise NotImplementedError
+    def validate(self): pass # what a training looks at every so often; the checkpoint knows of it
+    @property
+    def finished(self) -> bool: return False # whether it ends by itself
 
     def state(self) -> dict: # name → tensor
         "All tensors that the next step depends on."
@@ -81,19 +84,20 @@ def _keep(loop, path, key):
 def run(
     loop:Loop,
     steps:int, # in all, those already done included
-    every:int=20, # steps between two checkpoints and callbacks
+    every:int=20, # steps between two validations, checkpoints and callbacks
     path=None, # checkpoint file; None keeps nothing
     key:str='', # `fingerprint` of the settings
     callback=None, # called with the loop every `every` steps; a true answer stops the training
     desc:str='training',
 ):
-    "Train up to `steps`, resuming from the checkpoint at `path` if it is of this very run."
+    "Train up to `steps` or until the loop says that it is finished, resuming from the checkpoint at `path` if it is of this very run."
     if path and (state := read_state(path, key)): loop.restore(state)
     bar = tqdm(total=steps, initial=loop.step, desc=desc, disable=rank() > 0)
-    while loop.step < steps:
+    while loop.step < steps and not loop.finished:
         loop.train_step()
         bar.update()
         if loop.step % every and loop.step < steps: continue
+        loop.validate()
         if path: once(lambda: _keep(loop, path, key))
         if callback and first(bool(callback(loop))): break
     bar.close()

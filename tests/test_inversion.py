@@ -24,7 +24,9 @@ def test_invert(tmp_path):
     halted = tmp_path/'run.safetensors'
     invert(pipe, images, steps=8, every=2, patience=99, batch=4, path=halted, callback=lambda loop: loop.step >= 4)
     resumed = invert(pipe, images, steps=8, every=2, patience=99, batch=4, path=halted)
-    assert torch.equal(whole.vectors, resumed.vectors) and len(whole.meta['validation']) == 4
+    assert torch.equal(whole.vectors, resumed.vectors) and whole.meta['validation'] == resumed.meta['validation'] and len(whole.meta['validation']) == 4
+    ended, again = (invert(pipe, images, steps=99, every=1, patience=1, batch=4, lr=0., path=tmp_path/'ended.safetensors') for _ in 'ab')
+    assert ended.meta['steps'] == again.meta['steps'] == 2 # what no longer gets better has ended, and does not go on when it is asked again
     losses = [v for _, v in whole.meta['validation']]
     assert min(losses) < losses[0] and whole.meta["validation"][losses.index(min(losses))][0] in (2, 4, 6, 8)
     assert all(p.grad is None for net in (pipe.unet, pipe.text_encoder) for p in net.parameters())

@@ -17,9 +17,13 @@ def test_resume(tmp_path):
             x = torch.randn(16, generator=self.generator)
             self.descend([(self.params['w'][0]*x + self.params['w'][1] - (2*x-1)).square().mean()], clip=1.)
             self.extra['average'] = self.extra['average'].lerp(self.params['w'].detach(), .1)
+        def validate(self): self.extra['seen'] = torch.cat([self.extra.get('seen', torch.zeros(0)), torch.tensor([float(self.step)])])
+        @property
+        def finished(self): return len(self.extra.get('seen', '')) == 5
     file = tmp_path/'line.safetensors'
     assert run(Line(), 50, 10, file, 'a', callback=lambda loop: loop.step >= 30).step == 30
-    whole, resumed = run(Line(), 50, 10), run(Line(), 50, 10, file, 'a')
+    whole, resumed, ended = run(Line(), 90, 10), run(Line(), 90, 10, file, 'a'), run(Line(), 90, 10, file, 'a')
+    assert whole.extra['seen'].tolist() == resumed.extra['seen'].tolist() == [10, 20, 30, 40, 50] and ended.step == 50 # what has ended does not go on
     assert torch.equal(whole.params['w'], resumed.params['w']) and torch.equal(whole.extra['average'], resumed.extra['average']) and whole.losses == resumed.losses
     assert read_state(file, 'b') == {} and run(Line(), 50, 10, file, 'a').step == 50
     file.write_bytes(b'half')
