@@ -108,7 +108,7 @@ def answer(evaluation:Evaluation) -> str:
     "The result in a sentence or two."
     m = evaluation.measures
     asked, style, subject = m['concept'], m['style'], m['subject']
-    gone = f'Asked for {evaluation.concept} in {asked.n} held-out prompts, the base model showed it in {asked.before.k} pictures, the erased model in {asked.after.k} ({asked.after}).'
+    gone = f'Asked for {evaluation.concept} in {asked.n} prompts, the base model showed it in {asked.before.k} pictures, the erased model in {asked.after.k} ({asked.after}).'
     kept = [f'the {what} was right in {o.before.k} of {o.n} pictures before and in {o.after.k} after' for what, o in (('style', style), ('subject', subject)) if o.n]
     return gone + (f' In all other prompts {" and ".join(kept)}.' if kept else '')
 
