@@ -131,7 +131,9 @@ def stale(self:Inversion) -> int:
     return len(values)-1-(int(better[-1])+1 if len(better) else 0)
 
 @patch(as_prop=True)
-def finished(self:Inversion) -> bool: return len(self.extra['validation']) > 0 and self.stale() >= self.patience
+def finished(self:Inversion) -> bool:
+    "Whether it no longer gets better."
+    return len(self.extra['validation']) > 0 and self.stale() >= self.patience
 
 # %% ../nbs/07_inversion.ipynb #4a8ecc51
 def invert(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hfi_nb.core import HfiError, read_json
+from hfi_nb.core import HfiError, read_json, write_json
 from hfi_nb.emoji import load_world, make_prompts, shows
 from hfi_nb.inversion import SoftToken
 from hfi_nb.models import draw, load_pipeline, model_hash
@@ -46,7 +46,7 @@ def test_rounds(tmp_path):
     assert study.fit_reward().meta['view'] == 'likeness' # as a thing's phrase says
     study.generate(['house', 'cat face'], [7, 8], steps=2)
     assert len(asked := study.questions()) == 2 and set(asked) == set(study.panel(person).page[:2])
-    study.select(k=4, safe=4)
+    write_json(tmp_path/'selection.json', study.select(k=4) | dict(safe=list(study.records)[:2]))
     study.invert(steps=1, every=1, batch=2)
     study.erase(['house'], method='uce')
     second = study.next_round()
@@ -57,7 +57,7 @@ def test_rounds(tmp_path):
     assert len(chosen['top']) == 4 and set(chosen['top']) <= set(second.records)
     second.invert(steps=1, every=1, batch=2)
     second.erase(['house'], method='uce')
-    assert read_json(tmp_path/'next'/'erased'/'hfi.json')['safe'] == 4+3 # what was safe in the first round, too
+    assert read_json(tmp_path/'next'/'erased'/'hfi.json')['safe'] == 2+len(chosen['safe']) # what was safe in the first round, too
 
 
 def test_opposed(tmp_path, monkeypatch):
