@@ -2,8 +2,8 @@
 
     python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--by token word] [--n 40] [--out bench/results/methods.jsonl]
 
-The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); held-out prompts where the concept has held-out
-subjects; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. The word of a style is its name; the words of a set are
+The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); a style is asked for with
+held-out subjects, a set of things with all of its own; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. The word of a style is its name; the words of a set are
 its subjects' names, all but the wordless concept's. 'uce + 30' is thirty updates of esd-x from where uce ends, with more weight on what must stay. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
 import argparse
 import time
