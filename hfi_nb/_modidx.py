@@ -37,6 +37,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'hfi_nb.cli._stages': ('cli.html#_stages', 'hfi_nb/cli.py'),
                             'hfi_nb.cli._study': ('cli.html#_study', 'hfi_nb/cli.py'),
                             'hfi_nb.cli._version': ('cli.html#_version', 'hfi_nb/cli.py'),
+                            'hfi_nb.cli.check': ('cli.html#check', 'hfi_nb/cli.py'),
                             'hfi_nb.cli.cost': ('cli.html#cost', 'hfi_nb/cli.py'),
                             'hfi_nb.cli.demo': ('cli.html#demo', 'hfi_nb/cli.py'),
                             'hfi_nb.cli.demo_study': ('cli.html#demo_study', 'hfi_nb/cli.py'),

@@ -219,7 +219,8 @@ def paint(model, texts, seeds, folder=None, batch:int=32, **settings): # → pic
     "Pictures of a pipeline, or of any function (texts, seeds) → pictures; a pipeline's are kept in `folder` and found again."
     texts, seeds = list(texts), [int(s) for s in seeds]
     if folder and hasattr(model, 'unet'):
-        files = {(r['prompt'], r['seed']): r['file'] for r in generate(model, texts, seeds, folder, batch, **settings)}
+        drawn = generate(model, texts, seeds, Path(folder)/'pictures', batch, **settings) # not among those that people judge
+        files = {(r['prompt'], r['seed']): f'pictures/{r["file"]}' for r in drawn}
         files = [files[key] for key in zip(texts, seeds, strict=True)]
         return [open_image(Path(folder)/f) for f in files], files
     call = (lambda t, s: draw(model, t, s, **settings)) if hasattr(model, 'unet') else model
@@ -262,6 +263,7 @@ def evaluate(
     prompts, judge = list(prompts), judge or load_judge()
     seeds = list(range(10_000, 10_000+len(prompts)) if seeds is None else seeds)
     if not prompts: raise HfiError('no prompts to evaluate: give at least one, see `held_out`')
+    shows(world or load_world(), concept, '', '') # an unknown concept is said before anything is drawn
     if len(seeds) != len(prompts): raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
     if folder: make_folder(folder)
     ((before, files_b), (after, files_a)), hashes = _paint_both(base, erased, [p.text for p in prompts], seeds, folder, batch, settings)

@@ -35,7 +35,7 @@ class Study:
         folder, # is made if it does not exist; one that exists goes on where it was
         pipe=None, # pipeline, folder or hub id; 'emoji' by default
         concept:str=None, # its name, for people: 'openmoji', 'blood'
-        phrase:str='in the style of {}', # how a token will be written in prompts; '{}' for a thing
+        phrase:str=None, # how a token will be written in prompts; 'in the style of {}' by default, '{}' for a thing
         init:str=None, # coarse word at which the tokens start; by default 'style', of a thing for each mode the nearest word of the vocabulary
         clip=None, # CLIP for the reward; the embedded one by default
     ):
@@ -43,9 +43,12 @@ class Study:
         kept = read_json(file) if file.exists() else None
         if not kept and not concept: raise HfiError(f'{folder} is no study yet: name the concept, e.g. Study({str(folder)!r}, concept="openmoji")')
         if kept and concept not in (None, kept['concept']): raise HfiError(f'{folder} is a study of {kept["concept"]!r}, not of {concept!r}: choose another folder')
-        self.folder, self._pipe = make_folder(folder), None if isinstance(pipe, str) else pipe
-        source = 'emoji' if pipe is None else pipe if isinstance(pipe, str) else None
-        self.settings = kept or dict(concept=check_text(concept, 'concept'), model=source, phrase=phrase, init=init, clip=clip)
+        given = dict(model=pipe if isinstance(pipe, str) else None, phrase=phrase, init=init, clip=clip)
+        for k, v in given.items() if kept else ():
+            if v not in (None, kept[k]): raise HfiError(f'{folder} was begun with {k}={kept[k]!r}, not {v!r}: choose another folder')
+        self.folder, self._pipe, self._before = make_folder(folder), None if isinstance(pipe, str) else pipe, None
+        first = dict(given, model='emoji' if pipe is None else given['model'], phrase=phrase or 'in the style of {}')
+        self.settings = kept or dict(concept=check_text(concept, 'concept'), **first)
         if not kept: write_json(file, self.settings)
 
     def __getattr__(self, name):
@@ -62,7 +65,7 @@ class Study:
     @property
     def rounds(self) -> list: # of studies, this one last
         "This study and the rounds before it."
-        return [*(Study(self.folder.parent).rounds if self.model == PREVIOUS else []), self]
+        return [*((self._before or Study(self.folder.parent)).rounds if self.model == PREVIOUS else []), self]
     @property
     def records(self) -> dict: return load_images(self.folder) # id → record of each picture
     @property
@@ -104,7 +107,9 @@ class Study:
     def next_round(self) -> 'Study':
         "The study of what is left: the same concept on the erased model, in `next/`."
         if not (self.folder/'erased'/'model_index.json').exists(): raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
-        return Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
+        further = Study(self.folder/'next', PREVIOUS, self.concept, self.phrase, self.init, self.clip)
+        further._before = self # it may hold its pipeline in memory
+        return further
 
 # %% ../nbs/12_study.ipynb #7de19002
 PREVIOUS = '../erased' # the model of a further round
@@ -173,18 +178,19 @@ def _erase(self, contexts, **settings):
     "The safe pipeline, saved to `erased/`; `contexts` are harmless prompts, `settings` go to `erase`."
     (safe, images), tokens, opposed = _safe(self), self.tokens(), _opposed(self, contexts, **settings)
     erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=safe, safe_images=images, path=self.folder/'erasing.safetensors', **settings)
-    facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)),
+    facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)), annotators=len(self.store.by_annotator(self.concept)),
                simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, opposed=opposed, tokens=[o.meta for o in tokens], versions=versions())
     once(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))
     return erased
 
 def _erased(self):
     "The pipeline that `erase` saved."
-    return load_pipeline(str(self.folder/'erased'), self.pipe.device)
+    return load_pipeline(str(self.folder/'erased'), self.pipe.device, self.pipe.unet.dtype)
 
-def _evaluate(self, prompts=None, **settings) -> Evaluation:
-    "The first round's base model and the erased one on the same held-out prompts and seeds."
-    return evaluate(self.rounds[0].pipe, self.erased(), prompts or held_out(self.concept), self.concept, folder=self.folder, **settings)
+def _evaluate(self, prompts=None, concept=None, **settings) -> Evaluation:
+    "The first round's base model and the erased one on the same held-out prompts and seeds; `concept` is what the judge calls it, by default the study's own."
+    concept = concept or self.concept
+    return evaluate(self.rounds[0].pipe, self.erased(), prompts or held_out(concept), concept, folder=self.folder, **settings)
 
 def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, prompts=None, **settings) -> list: # of Strikes
     "Attacks on the erased model, counted and saved; by default the reward itself answers, the concept's name is its word, and the prompts without attack are that word after each context."
@@ -193,7 +199,7 @@ def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, prompts=
     strikes = red_team(erased, goal, unwanted or self.unwanted(), attacks, **settings)
     for o in strikes:
         with atomic(found/f'{o.name}.safetensors') as part: save_file(dict(found=o.attack.found.contiguous()), part)
-    write_json(self.folder/'redteam.json', [dict(name=o.name, alone=o.alone, success=o.success, forwards=o.attack.forwards, seconds=round(o.seconds, 1), texts=o.attack.texts) for o in strikes])
+    write_json(self.folder/'redteam.json', [dict(name=o.name, alone=o.alone, success=o.success, forwards=o.attack.forwards, seconds=round(o.seconds, 1), texts=o.attack.texts, judge='a judge apart from the reward' if unwanted else 'the reward itself') for o in strikes])
     return strikes
 
 def _report(self) -> Path:

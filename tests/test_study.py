@@ -37,7 +37,8 @@ def test_study(tmp_path):
     [found] = again.redteam(['house'], dict(replay=ATTACKS['replay']), steps=2)
     assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k and (tmp_path/'redteam'/'replay.safetensors').exists()
     assert again.report().exists() and 'simulated' in (tmp_path/'erased'/'README.md').read_text()
-    assert len(result.rows) == 4 and read_json(tmp_path/'erased'/'hfi.json')['simulated']
+    assert len(result.rows) == 4 and read_json(tmp_path/'erased'/'hfi.json')['simulated'] and len(again.records) == 24 # nobody is asked about what was drawn to measure
+    assert read_json(tmp_path/'redteam.json')[0]['judge'] == 'the reward itself' and '| replay |' in (tmp_path/'erased'/'README.md').read_text()
     assert draw(load_pipeline(str(tmp_path/'erased')), ['house'], [0], steps=2)
 
 
@@ -51,6 +52,7 @@ def test_rounds(tmp_path):
     study.erase(['house'], method='uce')
     second = study.next_round()
     assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe) and Study(tmp_path/'next').concept == 'openmoji'
+    assert second.rounds[0] is study and Study(tmp_path/'next').rounds[0].folder == tmp_path # a first round that holds its pipeline in memory is handed on
     labelled(second, 16)
     assert second.fit_reward().meta['n'] == 32 and second.simulated and [o.folder for o in second.rounds] == [tmp_path, tmp_path/'next']
     chosen = second.select(k=4, safe=3)
@@ -76,3 +78,6 @@ def test_errors(tmp_path):
     with pytest.raises(HfiError, match='images.jsonl has no pictures'): study.panel()
     with pytest.raises(HfiError, match='selection.json does not exist'): study.invert()
     with pytest.raises(HfiError, match='pass the same one'): Study(tmp_path/'b', load_pipeline(), 'ink') and Study(tmp_path/'b').pipe
+    for other in (dict(pipe='a-model'), dict(phrase='{}'), dict(init='ink'), dict(clip='a-clip')):
+        with pytest.raises(HfiError, match='was begun with .*choose another folder'): Study(tmp_path/'a', **other)
+    assert Study(tmp_path/'a', 'emoji', 'ink', 'in the style of {}').settings == study.settings
