@@ -169,13 +169,13 @@ def likeness_root(near) -> np.ndarray: # (m, d) → (m, r), r ≤ m
 
 # %% ../nbs/06_reward.ipynb #9a8d8576
 def ranking_pairs(rankings, row_of:dict) -> list: # [(worse row, better row, weight)]
-    "All ordered pairs of each ranking; a ranking of M pictures weighs M in all."
+    "All ordered pairs of each ranking, what was left out of it last and without an order of its own; a ranking of M pictures weighs M in all."
     out = []
     for ranking in rankings:
-        order = list(getattr(ranking, 'order', ranking))
-        if gone := [i for i in order if i not in row_of]: raise HfiError(f'ranking names the picture {gone[0]!r}, which has no features: pass the features of every picture that was ranked')
-        both = [(row_of[a], row_of[b]) for n, a in enumerate(order) for b in order[n+1:]]
-        out += [(a, b, len(order)/len(both)) for a, b in both]
+        order, rest = list(getattr(ranking, 'order', ranking)), list(getattr(ranking, 'rest', ()))
+        if gone := [i for i in [*order, *rest] if i not in row_of]: raise HfiError(f'ranking names the picture {gone[0]!r}, which has no features: pass the features of every picture that was ranked')
+        both = [(row_of[a], row_of[b]) for n, a in enumerate(order) for b in [*order[n+1:], *rest]]
+        out += [(a, b, len(order+rest)/len(both)) for a, b in both]
     return out
 
 # %% ../nbs/06_reward.ipynb #8aa109fe

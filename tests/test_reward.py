@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
 from hfi_nb.core import HfiError
+from hfi_nb.feedback import Ranking
 from hfi_nb.emoji import load_world
 
 
@@ -61,6 +62,13 @@ def test_coordinates_multiply_to_likenesses_and_a_ridge_on_them_is_scikit_learn_
     w, _ = solve_head(x, y-y.mean(), lam=.5)
     ref = KernelRidge(alpha=.5, kernel='rbf', gamma=SHARP).fit(unit(near), y-y.mean()-w[-1])
     assert np.allclose(x@w[:-1], ref.predict(unit(near)), atol=1e-4)
+
+
+def test_a_ranking_of_the_store_compares_what_was_placed_with_what_was_left_out_as_its_own_pairs_do_and_names_a_picture_without_features():
+    one, rows = Ranking('ana', ('b', 'a'), ('c', 'd')), dict(a=0, b=1, c=2, d=3)
+    assert ranking_pairs([one], rows) == [(rows[a], rows[b], 4/5) for a, b in one.pairs()] and len(one.pairs()) == 5
+    assert ranking_pairs([Ranking('ana', (), ('c', 'd'))], rows) == []
+    with pytest.raises(HfiError, match="names the picture 'e'"): ranking_pairs([Ranking('ana', ('b',), ('e',))], rows)
 
 
 def test_the_area_under_the_curve_agrees_with_scikit_learn_ties_included():
