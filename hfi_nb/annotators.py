@@ -6,6 +6,7 @@
 __all__ = ['PANELS', 'SimulatedAnnotator', 'answer_page', 'open_panel', 'label_notebook', 'label_command', 'serve_labels']
 
 # %% ../nbs/05b_annotators.ipynb #6c1d50ab
+import hashlib
 import random
 import subprocess
 import sys
@@ -75,13 +76,14 @@ def open_panel(
     return PANELS[panel](read_pictures(study), study, concept, annotator, **options)
 
 def label_notebook(study, concept:str, annotator:str='me', panel:str='grid') -> Path:
-    "Write `label.ipynb` into the study: one cell that opens the panel."
+    "Write a notebook into the study, one per person and panel: one cell that opens the panel."
     check_text(concept, 'concept')
     call = f'open_panel({str(Path(study).resolve())!r}, {concept!r}, {check_text(annotator, "annotator name")!r}, {panel!r})'
     cell = nbformat.v4.new_code_cell(f'from hfi_nb.annotators import open_panel\n\n{call}')
     nb = nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')))
-    with atomic(Path(study)/'label.ipynb') as scratch: nbformat.write(nb, scratch)
-    return Path(study)/'label.ipynb'
+    file = Path(study)/f'label-{hashlib.sha256(call.encode()).hexdigest()[:8]}.ipynb'
+    with atomic(file) as scratch: nbformat.write(nb, scratch)
+    return file
 
 # %% ../nbs/05b_annotators.ipynb #389ec8a4
 def label_command(

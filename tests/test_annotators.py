@@ -35,6 +35,7 @@ def test_a_hostile_name_stays_a_string_in_the_page_s_code():
         sample_study(d, 4)
         name = "x'); import os; os.remove('a"
         source = nbformat.read(label_notebook(d, 'c', name), 4).cells[0].source
+        assert len({label_notebook(d, 'c', o, p) for o in ('ana', 'ben') for p in ('grid', 'rank')}) == 4 # nobody's page becomes another's
         space = {}
         exec(source.splitlines()[-1].replace('open_panel', 'asked = (lambda *a: a)'), space)
         assert space['asked'][2] == name
