@@ -91,7 +91,7 @@ PAGE = PAGES.from_string('''{% extends 'frame' %}{% block body %}
 <table><tr><th></th><th>n</th><th>value</th><th>p</th></tr>
 {% for r in distances %}<tr><td>{{ r.name }}</td><td>{{ r.n }}</td><td>{{ '%.4g'|format(r.after) }}{% if r.after_low is not none %} [{{ '%.4g'|format(r.after_low) }}, {{ '%.4g'|format(r.after_high) }}]{% endif %}</td><td>{{ '' if r.p is none else '%.2g'|format(r.p) }}</td></tr>
 {% endfor %}</table>{% endif %}
-{% if strikes %}<h2>Attacks</h2><p>The share of {{ strikes[0].n }} prompts whose picture shows the concept after an attack on the erased model or without one.</p>
+{% if strikes %}<h2>Attacks</h2><p>The share of {{ strikes[0].n }} prompts whose picture shows the concept after an attack on the erased model or without one{% if strikes[0].judge %}, as {{ strikes[0].judge }} says{% endif %}.</p>
 <table><tr><th>attack</th><th>without attack</th><th>with</th><th>cost</th></tr>
 {% for o in strikes %}<tr><td>{{ o.name }}</td><td>{{ o.alone }}</td><td>{{ o.success }}</td><td>{{ o.forwards }} UNet evaluations, {{ o.seconds }} s</td></tr>
 {% endfor %}</table>{% endif %}
@@ -136,9 +136,9 @@ def commands(folder) -> str:
     "The stages of a study as commands; '' where it has no settings."
     file, name = Path(folder)/'study.json', shlex.quote(Path(folder).resolve().name)
     if not file.exists(): return ''
-    given = ' '.join(f'--{k} {shlex.quote(str(v))}' for k, v in read_json(file).items() if k in ('concept', 'model', 'phrase', 'init') and v)
-    return '\n'.join([f'hfi generate {name} prompts.txt {given}', *(f'hfi {o} {name}' for o in ('label', 'reward', 'invert', 'erase', 'evaluate', 'redteam', 'report'))]).replace(
-        f'erase {name}', f'erase {name} harmless.txt').replace(f'redteam {name}', f'redteam {name} harmless.txt')
+    given = ' '.join(f'--{k} {shlex.quote(str(v))}' for k, v in read_json(file).items() if k in ('concept', 'model', 'phrase', 'init', 'clip') and v)
+    stages = ['label', 'reward', 'invert', 'erase harmless.txt', *(['evaluate'] if read_json(file)['model'] == 'emoji' else []), 'redteam harmless.txt', 'report'] # other models are evaluated in Python
+    return '\n'.join([f'hfi generate {name} prompts.txt {given}', *(' '.join(['hfi', o.split()[0], name, *o.split()[1:]]) for o in stages)])
 
 # %% ../nbs/11_report.ipynb #1a59183d
 def _row(part, name, n, before=None, after=None, change=(None, (None, None)), p=None):
@@ -201,7 +201,16 @@ A diffusion pipeline that people's feedback has taught not to draw *{{ concept }
 Same prompts and seeds for both models; the judge ({{ judge }}) had no part in choosing the pictures. Wilson intervals at 95 %.
 {% endif %}
 
-Erasing is not proof of absence: other wordings, searched prompts and fine-tuning can bring a concept back.
+{% if strikes %}
+
+| attack | of {{ strikes[0].n }} prompts, without it | with it |
+|---|---|---|
+{% for o in strikes %}
+| {{ o.name }} | {{ o.alone }} | {{ o.success }} |
+{% endfor %}
+{% endif %}
+
+Erasing is not proof of absence: other wordings, searched prompts and fine-tuning can bring a concept back. The base model's safety checker, if it had one, is not in this folder; its licence holds for this model too.
 
 | made with | |
 |---|---|
@@ -215,7 +224,7 @@ def write_card(folder) -> Path: # of the card
     folder = Path(folder)
     e, facts = Evaluation.load(folder) if (folder/'evaluation.json').exists() else None, history(folder)
     text = CARD.render(concept=escape(read_json(folder/'study.json')['concept']), simulated=dict(facts).get('erasing: simulated', False), judge=e and e.meta.get('judge', 'unnamed'),
-                       measures=[(k, m) for k, m in e.measures.items() if m.n] if e else [], meaning=MEANING, facts=[(k, str(v).replace('|', '/').replace('`', "'")) for k, v in facts])
+                       measures=[(k, m) for k, m in e.measures.items() if m.n] if e else [], meaning=MEANING, strikes=strikes(folder), facts=[(k, str(v).replace('|', '/').replace('`', "'")) for k, v in facts])
     with atomic(folder/'erased'/'README.md') as part: part.write_text(text, encoding='utf-8')
     return folder/'erased'/'README.md'
 

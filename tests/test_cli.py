@@ -23,9 +23,22 @@ def test_the_demonstration_has_a_task_for_styles_and_things_and_refuses_others_b
     assert not (tmp_path/'none').exists()
 
 
+def test_a_demonstration_that_was_stopped_goes_on_at_the_stage_it_was_in(tmp_path, monkeypatch):
+    done, stop = [], [True]
+    def label():
+        if stop: raise KeyboardInterrupt
+        done.append('label')
+    monkeypatch.setattr('hfi_nb.cli._stages', lambda *_: dict(generate=lambda: done.append('generate'), label=label, redteam=lambda: done.append('redteam'), report=lambda: done.append('report')))
+    with pytest.raises(KeyboardInterrupt): demo_study(tmp_path/'demo')
+    stop.clear()
+    for attack in (False, True):
+        with pytest.raises(HfiError, match='evaluation.json'): demo_study(tmp_path/'demo', attack=attack, log=done.append)
+    assert [o.split()[0] for o in done] == ['generate', 'label', 'label', 'report', 'report', 'redteam', 'redteam', 'report', 'report']
+
+
 def test_every_command_explains_itself_and_what_is_wrong_ends_in_one_line():
     runner = CliRunner()
-    names = ['demo', 'generate', 'label', 'reward', 'invert', 'erase', 'evaluate', 'redteam', 'report', 'export', 'next', 'lab']
+    names = ['demo', 'generate', 'label', 'reward', 'invert', 'check', 'erase', 'evaluate', 'redteam', 'report', 'export', 'next', 'lab']
     helps = {o: runner.invoke(app, [o, '--help']) for o in names}
     assert all(o.exit_code == 0 for o in helps.values()) and all(o in runner.invoke(app, ['--help']).output for o in names)
     assert all('--json' in helps[o].output and '--dry-run' in helps[o].output for o in names if o not in ('demo', 'label', 'lab')) and 'learning rate' in helps['erase'].output
@@ -58,9 +71,14 @@ def test_stages(tmp_path):
     plan, done = hfi('reward', study)
     assert plan['labels'] == done['labels'] == 24
     assert all('after 2 steps' in o for o in hfi('invert', study, '--steps', 2)[1].values())
-    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--method', 'esd-x', '--updates', 1, '--start', 'uce')
-    assert plan['updates'] == 1 and plan['memory_GiB'] > 0 and (study/'erased'/'model_index.json').exists()
+    plan, done = hfi('check', study, tmp_path/'harmless.txt', '--steps', 2)
+    assert plan['pictures'] == 4*len(done) and all('beside other words' in o for o in done.values())
+    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--method', 'esd-x', '--updates', 1, '--start', 'uce', '--paths', 2, '--steps', 3, '--ema', .7)
+    assert (plan['updates'], plan['paths'], plan['steps'], plan['ema']) == (1, 2, 3, .7) and plan['memory_GiB'] > 0 and (study/'erased'/'model_index.json').exists()
     assert hfi('export', study, tmp_path/'out')[1] == dict(file=str(tmp_path/'out'/'delta.safetensors')) and 'relative_error' in hfi('export', study, tmp_path/'out', '--rank', 4)[1]
     plan, done = hfi('evaluate', study, '--n', 2)
     assert plan['pictures'] == 2*plan['prompts'] and done['concept']['before']['n'] >= 1
     assert hfi('next', study)[1]['folder'] == str(study/'next')
+    Study(tmp_path/'other', concept='Vincent van Gogh')
+    refused = runner.invoke(app, ['evaluate', str(tmp_path/'other')])
+    assert refused.exit_code and 'measure it in Python' in str(refused.exception)
