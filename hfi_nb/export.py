@@ -27,14 +27,14 @@ def delta(base, erased) -> dict: # name → difference, float32
 
 def save_delta(base, erased, path):
     "Write the difference, with the base model's hash."
-    with atomic(path) as part: save_file(delta(base, erased), part, metadata=dict(base=model_hash(base)))
+    with atomic(path) as part: save_file(delta(base, erased), part, metadata=dict(base=model_hash(base), dtype=str(base.unet.dtype)))
 
 def load_delta(base, path, strength:float=1.): # → a pipeline
     "The base model with a saved difference added, `strength` times; another base than the difference was made from is an `HfiError`."
     try:
-        with safe_open(path, 'pt') as f: found, made_from = {k: f.get_tensor(k) for k in f.keys()}, (f.metadata() or {}).get('base')
+        with safe_open(path, 'pt') as f: found, facts = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
     except (SafetensorError, OSError) as e: raise HfiError(f'no delta in {path} ({e}): give a file that save_delta wrote') from e
-    if made_from != model_hash(base): raise HfiError(f'{path} was made from another base model ({str(made_from)[:12]}): load that one')
+    if facts.get('base') != model_hash(base): raise HfiError(f'{path} was made from another base model ({str(facts.get("base"))[:12]}) or in another precision ({facts.get("dtype", "unknown")}): load that one, with dtype=')
     weights = base.unet.state_dict()
     return with_weights(base, {k: weights[k].float()+strength*d for k, d in found.items()})
 

@@ -119,7 +119,8 @@ def train_step(self:Inversion):
 @torch.no_grad()
 def validate(self:Inversion):
     "Loss at the fixed points; keeps the rows if they are the best so far."
-    value, seen = self.loss(*self.probe).item(), self.extra['validation']
+    parts = list(zip(*(o.split(self.batch) for o in self.probe), strict=True)) # a batch at once, as the training has the memory for
+    value, seen = sum(self.loss(*o).item()*len(o[0]) for o in parts)/len(self.probe[0]), self.extra['validation']
     if not len(seen) or value < seen[:, 1].min(): self.extra['best'] = self.rows.detach().clone()
     self.extra['validation'] = torch.cat([seen, torch.tensor([[self.step, value]])])
 

@@ -272,9 +272,10 @@ def _autoencoder(pipe):
         if wide: pipe.vae.to(torch.float16)
 
 @torch.no_grad()
-def to_latents(pipe, images, batch:int=32) -> torch.Tensor: # (n, channels, h, w) float32
-    "Scaled latents (the mean of each) of PIL images, resized to the model's own size."
+def to_latents(pipe, images, batch:int=None) -> torch.Tensor: # (n, channels, h, w) float32
+    "Scaled latents (the mean of each) of PIL images, resized to the model's own size; by default as many at once as 32 small ones have pixels."
     n = pipe.unet.config.sample_size*pipe.vae_scale_factor
+    batch = batch or max(1, 32*64**2//n**2)
     with _autoencoder(pipe) as vae:
         x = pipe.image_processor.preprocess(list(images), n, n).to(pipe.device, vae.dtype)
         return (torch.cat([vae.encode(b).latent_dist.mean for b in x.split(batch)])*vae.config.scaling_factor).float()
