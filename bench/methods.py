@@ -47,11 +47,11 @@ def looks(pipe, world, concept):
     return '{}', [(word, [p for p, m in zip(pairs, mode, strict=True) if m == k]) for k, word in enumerate(nearest_words(pipe, features, mode))]
 
 
-def goal(pipe, world, concept, seed=0):
-    "What to erase: tokens (one per mode), what each was made of, and phrase, contexts and safe pictures."
+def goal(pipe, world, concept, seed=0, inverting=True):
+    "What to erase: tokens (one per mode, none without `inverting`), what each was made of, and phrase, contexts and safe pictures."
     phrase, parts = looks(pipe, world, concept)
     contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train'] if concept in world.styles else [f'{{}} in the style of {a}' for a in world.styles]
-    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init, seed=seed) for k, (init, pairs) in enumerate(parts)]
+    tokens = [invert(pipe, [world.image(*o) for o in pairs], name=f'<unwanted-{k}>', templates=templates_for(phrase), init=init, seed=seed) for k, (init, pairs) in enumerate(parts)] if inverting else []
     safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
     what = dict(phrase=phrase, contexts=contexts, safe=[p.text for p in safe], safe_images=[world.image(p.style, p.subject) for p in safe])
     return tokens, [pairs for _, pairs in parts], what
@@ -96,7 +96,7 @@ def main(concepts, methods, by, n, out):
     saved = Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
         style = concept in world.styles
-        prompts, (tokens, _, what) = questions(world, concept, n), goal(pipe, world, concept)
+        prompts, (tokens, _, what) = questions(world, concept, n), goal(pipe, world, concept, inverting='token' in by)
         words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
         saved.once(dict(concept=concept, method='none', by=''), partial(run, pipe, 'none', tokens, what, concept, prompts, world, judge))
         for one in by:
