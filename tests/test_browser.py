@@ -338,7 +338,7 @@ def test_annotators_page(tmp_path, driver):
     server = subprocess.Popen(command, env=environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     page, store = Page(driver), FeedbackStore.open(root)
     try:
-        for _ in range(120):
+        for _ in range(480): # two minutes: a busy machine takes one to import everything
             try: socket.create_connection(('127.0.0.1', port), 1).close()
             except OSError: time.sleep(.25)
             else: break
