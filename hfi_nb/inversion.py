@@ -106,21 +106,21 @@ class Inversion(Loop):
 
 # %% ../nbs/07_inversion.ipynb #96fee751
 @patch
-def loss(self:Inversion, pictures, k, t, eps) -> torch.Tensor:
-    "The loss at given points."
-    return inversion_loss(self.pipe, self.z[pictures], self.w[pictures], encode_text(self.pipe, self.ids, self.rows)[k], t, eps)
+def loss(self:Inversion, c, pictures, k, t, eps) -> torch.Tensor:
+    "The loss at given points; c are the embedded templates."
+    return inversion_loss(self.pipe, self.z[pictures], self.w[pictures], c[k], t, eps)
 
 @patch
 def train_step(self:Inversion):
     "One step on a random batch."
-    self.descend([self.loss(*self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator))])
+    self.descend([self.loss(encode_text(self.pipe, self.ids, self.rows), *self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator))])
 
 @patch
 @torch.no_grad()
 def validate(self:Inversion):
     "Loss at the fixed points; keeps the rows if they are the best so far."
-    parts = list(zip(*(o.split(self.batch) for o in self.probe), strict=True)) # a batch at once, as the training has the memory for
-    value, seen = sum(self.loss(*o).item()*len(o[0]) for o in parts)/len(self.probe[0]), self.extra['validation']
+    c, parts = encode_text(self.pipe, self.ids, self.rows), zip(*(o.split(self.batch) for o in self.probe), strict=True) # a batch at once, as the training has the memory for
+    value, seen = sum(self.loss(c, *o).item()*len(o[0]) for o in parts)/len(self.probe[0]), self.extra['validation']
     if not len(seen) or value < seen[:, 1].min(): self.extra['best'] = self.rows.detach().clone()
     self.extra['validation'] = torch.cat([seen, torch.tensor([[self.step, value]])])
 

@@ -27,6 +27,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
 from .core import HfiError, atomic, bootstrap_interval, default_device, file_hash, open_image
 from .emoji import data_dir, load_world, shows
+from .feedback import Ranking
 from .models import pooled
 from .processes import once, spread
 
@@ -172,10 +173,10 @@ def ranking_pairs(rankings, row_of:dict) -> list: # [(worse row, better row, wei
     "All ordered pairs of each ranking, what was left out of it last and without an order of its own; a ranking of M pictures weighs M in all."
     out = []
     for ranking in rankings:
-        order, rest = list(getattr(ranking, 'order', ranking)), list(getattr(ranking, 'rest', ()))
-        if gone := [i for i in [*order, *rest] if i not in row_of]: raise HfiError(f'ranking names the picture {gone[0]!r}, which has no features: pass the features of every picture that was ranked')
-        both = [(row_of[a], row_of[b]) for n, a in enumerate(order) for b in [*order[n+1:], *rest]]
-        out += [(a, b, len(order+rest)/len(both)) for a, b in both]
+        one = ranking if isinstance(ranking, Ranking) else Ranking('', tuple(ranking), ())
+        if gone := [i for i in (*one.order, *one.rest) if i not in row_of]: raise HfiError(f'ranking names the picture {gone[0]!r}, which has no features: pass the features of every picture that was ranked')
+        pairs = one.pairs()
+        out += [(row_of[a], row_of[b], len(one.order+one.rest)/len(pairs)) for a, b in pairs]
     return out
 
 # %% ../nbs/06_reward.ipynb #8aa109fe
