@@ -17,6 +17,7 @@ import jinja2
 import matplotlib.pyplot as plt
 
 from .core import HfiError, Rate, atomic, image_grid, picture_bytes, read_json, write_json
+from .emoji import load_world
 from .evaluate import MEANING, Evaluation, measure, show_survivors
 from .inversion import SoftToken
 from .reward import RewardModel
@@ -136,9 +137,10 @@ def commands(folder) -> str:
     "The stages of a study as commands; '' where it has no settings."
     file, name = Path(folder)/'study.json', shlex.quote(Path(folder).resolve().name)
     if not file.exists(): return ''
-    given = ' '.join(f'--{k} {shlex.quote(str(v))}' for k, v in read_json(file).items() if k in ('concept', 'model', 'phrase', 'init', 'clip') and v)
-    stages = ['label', 'reward', 'invert', 'erase harmless.txt', *(['evaluate'] if read_json(file)['model'] == 'emoji' else []), 'redteam harmless.txt', 'report'] # other models are evaluated in Python
-    return '\n'.join([f'hfi generate {name} prompts.txt {given}', *(' '.join(['hfi', o.split()[0], name, *o.split()[1:]]) for o in stages)])
+    kept, world = read_json(file), load_world()
+    given = ' '.join(f'--{k} {shlex.quote(str(v))}' for k, v in kept.items() if k in ('concept', 'model', 'phrase', 'init', 'clip') and v)
+    measured = [f'hfi evaluate {name}'] if kept['concept'] in (*world.styles, *world.concepts) else [] # what is not of the mini world is measured in Python
+    return '\n'.join([f'hfi generate {name} prompts.txt {given}', *(f'hfi {o} {name}' for o in ('label', 'reward', 'invert')), f'hfi erase {name} harmless.txt', *measured, f'hfi redteam {name} harmless.txt', f'hfi report {name}'])
 
 # %% ../nbs/11_report.ipynb #1a59183d
 def _row(part, name, n, before=None, after=None, change=(None, (None, None)), p=None):
