@@ -1,8 +1,8 @@
 """Two processes on one machine: the files of one process, the weights of one process, and a clear end when one of them is killed."""
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 
 from hfi_nb.core import file_hash, read_json, read_jsonl
 
-ROOT = Path(__file__).resolve().parent.parent
 DRAW = '''
 import os, sys
 from hfi_nb.images import generate
@@ -55,16 +54,30 @@ def free_port():
         return s.getsockname()[1]
 
 
+SERVER = multiprocessing.get_context('forkserver') # imports what is heavy once, for all processes
+SERVER.set_forkserver_preload(['hfi_nb.distill', 'hfi_nb.evaluate'])
+
+
+def worker(script, env, file):
+    "One process of a run: what it says goes to the file."
+    with open(file, 'wb') as out:
+        for stream in (1, 2): os.dup2(out.fileno(), stream)
+    os.environ.update(env)
+    torch.set_num_threads(1) # OMP_NUM_THREADS is read by accelerate, which would set another number; torch read it when the server started
+    exec(script, {})
+
+
 def launch(script, processes, **values):
     "Run a script as `accelerate launch` would; gives each process's exit code and what it said."
     script = ''.join(f'{k} = {(str(v) if isinstance(v, Path) else v)!r}\n' for k, v in values.items()) + script
     port, started = str(free_port()), []
-    for i in range(processes):
-        env = os.environ | dict(RANK=str(i), LOCAL_RANK=str(i), WORLD_SIZE=str(processes), LOCAL_WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=port,
-                                OMP_NUM_THREADS='1', ACCELERATE_USE_CPU='true', PYTHONPATH=str(ROOT))
-        started.append(subprocess.Popen([sys.executable, '-c', script], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-    said = [p.communicate(timeout=300) for p in started]
-    return [p.returncode for p in started], [out+err for out, err in said]
+    with tempfile.TemporaryDirectory() as said:
+        for i in range(processes):
+            env = dict(RANK=str(i), LOCAL_RANK=str(i), WORLD_SIZE=str(processes), LOCAL_WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=port, OMP_NUM_THREADS='1', ACCELERATE_USE_CPU='true')
+            started.append(SERVER.Process(target=worker, args=(script, env, f'{said}/{i}')))
+            started[-1].start()
+        for p in started: p.join(300)
+        return [p.exitcode for p in started], [(Path(said)/str(i)).read_text() for i in range(processes)]
 
 
 def fine(*args, **values):
