@@ -113,7 +113,7 @@ def _stages(study, prompts, contexts, asked): # name → function that does it a
     from hfi_nb.emoji import load_judge, load_world, shows
     from hfi_nb.study import simulated_annotator
     world = load_world()
-    def generate(): return f'{len(study.generate([p.text for p in prompts]))} candidates'
+    def generate(): return f'{len(study.generate([p.text for p in prompts], steps=12))} candidates'
     def label():
         person = simulated_annotator(study, prompts)
         for _ in 'ab': # the second time the reward chooses what to ask
@@ -126,7 +126,7 @@ def _stages(study, prompts, contexts, asked): # name → function that does it a
         study.fit_reward()
         return f'{len(study.select()["top"])} pictures, after a second simulated annotator looked at the {len(chosen)} chosen first'
     def invert(): return f'{len(study.invert())} tokens'
-    def check(): return '; '.join(f'alone {o.alone}, beside other words {o.modifier}: {o.advice}' for o in study.check(contexts[:16]))
+    def check(): return '; '.join(f'alone {o.alone}, beside other words {o.modifier}: {o.advice}' for o in study.check(contexts[:16], steps=12))
     def erase(): return study.erase(contexts) and f'pipeline saved to {study.folder/"erased"}'
     def evaluate(): return f'{len(study.evaluate(asked, steps=12).rows)} prompts'
     def redteam():

@@ -24,8 +24,8 @@ class Goal:
     base:object # pipeline before erasing
     contexts:list # harmless prompts, one picture each
     word:str # the concept's own word
-    token:SoftToken # the one that was erased
-    images:list # PIL pictures of the concept
+    token:SoftToken # the one that was erased, of several the largest look's
+    images:list # PIL pictures of the concept, or of that look
     phrase:str = 'in the style of {}'
     seed:int = 0
     prompts:list = None # plain prompts that ask for it, one per context; default: the word in the phrase
@@ -110,7 +110,7 @@ def breed(pipe, target, words, length:int, population:int, generations:int, gene
 def ring_a_bell(erased, goal:Goal, eta:float=1., length:int=8, population:int=64, generations:int=30) -> Attack:
     "Words bred towards the prompt's embedding plus η times the concept's direction."
     g = torch.Generator().manual_seed(goal.seed)
-    with_it, without = embed(goal.base, goal.asked()), embed(goal.base, goal.contexts)
+    with_it, without = embed(goal.base, goal.asked()), embed(goal.base, [put(o, '') for o in goal.contexts])
     direction, words = (with_it-without).mean(0), vocabulary(erased, [goal.word])
     best = [breed(erased, o+eta*direction, words, length, population, generations, g) for o in without]
     texts = [erased.tokenizer.decode(o) for o in best]
@@ -135,7 +135,8 @@ def unlearn_diff_atk(erased, goal:Goal, length:int=5, steps:int=40, batch:int=16
         tried[tuple(near.tolist())] = loss.item()
         soft = soft-lr*scale*torch.autograd.grad(loss, rows)[0].sign()
     best = min(tried, key=tried.get)
-    texts = [f'{erased.tokenizer.decode(words[list(best)])} {o}' for o in goal.contexts]
+    found = erased.tokenizer.decode(words[list(best)])
+    texts = [put(o if '{}' in o else '{} '+o, found) for o in goal.contexts]
     return Attack(embed(erased, texts), 3*steps*batch, texts)
 
 ATTACKS = dict(replay=replay, concept_inversion=concept_inversion, rece_embedding=rece_embedding, ring_a_bell=ring_a_bell, unlearn_diff_atk=unlearn_diff_atk)

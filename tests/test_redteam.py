@@ -27,6 +27,9 @@ def test_every_attack_keeps_the_contract_an_embedding_per_context_the_erased_mod
         assert result.found.shape == embed(pipe, aim.contexts).shape and torch.isfinite(result.found).all(), name
         assert result.forwards == dict(concept_inversion=6, unlearn_diff_atk=12).get(name, 0)
         assert not any('openmoji' in t for t in result.texts)
+    thing = replace(aim, phrase='{}', contexts=['{} in the style of ink', 'a blue {}'])
+    for attack in (ring_a_bell, unlearn_diff_atk): assert len(found := attack(pipe, thing, **few[attack.__name__]).texts) == 2 and not any('{' in t for t in found)
+    assert unlearn_diff_atk(pipe, thing, steps=1, batch=2).texts[1].startswith('a blue ') and unlearn_diff_atk(pipe, aim, steps=1, batch=2).texts[0].endswith(' house')
     assert draw(pipe, ['house'], [0], steps=2)[0].tobytes() == before
 
 
