@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 from fastcore.basics import patch
 
 from .core import HfiError, atomic
@@ -77,6 +76,7 @@ def open_panel(
 
 def label_notebook(study, concept:str, annotator:str='me', panel:str='grid') -> Path:
     "Write a notebook into the study, one per person and panel: one cell that opens the panel."
+    import nbformat # takes as long as torch
     check_text(concept, 'concept')
     call = f'open_panel({str(Path(study).resolve())!r}, {concept!r}, {check_text(annotator, "annotator name")!r}, {panel!r})'
     cell = nbformat.v4.new_code_cell(f'from hfi_nb.annotators import open_panel\n\n{call}')
