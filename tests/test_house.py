@@ -151,10 +151,6 @@ def test_the_pickle_rule_bites():
     assert not any(list(unpickles(ast.parse(s))) for s in ['torch.load(f, weights_only=True)', 'np.load(f)', 'json.load(f)'])
 
 
-def test_the_readme_shows_the_numbers_of_its_picture(): # 12_study makes both, index shows them
-    assert (ROOT/'nbs'/'stills'/'erased.txt').read_text() in (ROOT/'README.md').read_text(), 'execute nbs/index.ipynb again, then `make export`'
-
-
 def test_no_local_paths():
     folders = [ROOT/f for f in ('nbs', 'docs', 'hfi_nb', 'tests', 'tools', 'data', '.ci', '.githooks')]
     files = [p for f in folders for p in f.rglob('*') if p.suffix in {'.ipynb', '.py', '.json', '.jsonl', '.md', ''} and p.is_file()]

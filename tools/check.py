@@ -50,6 +50,7 @@ def not_executed():
 def static():
     stale = stale_modules() + export_tests(ROOT, check=True) + export_readme(ROOT, check=True)
     if stale: sys.exit('stale, run `make export`: ' + ', '.join(str(f.relative_to(ROOT)) for f in stale))
+    if (ROOT/'nbs'/'stills'/'erased.txt').read_text() not in (ROOT/'README.md').read_text(): sys.exit('README.md has other numbers than its picture: execute nbs/index.ipynb, then `make export`')
     run('ruff', 'check', '.')
 
 
