@@ -5,7 +5,7 @@
 
 Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
 erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there, 'uce + 30' thirty with more weight on what
-stays. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
+stays, from the token or the words. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
 asked for with held-out subjects, a set of things with all of its own; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
 attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
@@ -18,7 +18,7 @@ from methods import ERASERS, goal, questions
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, shows
-from hfi_nb.erase import erase
+from hfi_nb.erase import CLOSED, erase
 from hfi_nb.export import lora
 from hfi_nb.inversion import put
 from hfi_nb.models import draw, load_pipeline
@@ -27,15 +27,19 @@ from hfi_nb.probes import complete, finish
 from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
 from hfi_nb.reward import fit_reward, image_features, load_clip
 
-METHODS = dict([('base', None), ('sdd (word)', ('sdd', 'word')), ('sdd (token)', ('sdd', 'token')), ('esd-x', ('esd-x', 'token')), ('uce', ('uce', 'token')), ('rece', ('rece', 'token')), ('uce + 10', ('esd-x', 'token')), ('uce + 30', ('esd-x', 'token')), ('harder', {}), ('harder (blind)', {}), ('harder (uce)', dict(method='uce', rounds=4))])
+GENTLE = ERASERS['uce + 30'][1]
+ERASED = {'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}), 'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
+          'uce + 10': ('esd-x', 'token', dict(start='uce', updates=10, ema=.7)), 'uce + 30': ('esd-x', 'token', GENTLE), 'uce + 30 (word)': ('esd-x', 'word', GENTLE)} # name → method, what it is given, settings
+SEARCHED = {'harder': {}, 'harder (blind)': {}, 'harder (uce)': dict(method='uce', rounds=4)}
+METHODS = ['base', *ERASED, *SEARCHED]
 PROBES, FAST = dict(finish=finish, complete=complete), dict(steps=12)
 WEIGHTS = ('relearn', 'benign', 'lora')
 
 
 class Bench:
     "What all methods and attacks share for one concept."
-    def __init__(self, concept, n, seed, steps):
-        self.pipe, self.world, self.judge, self.concept, self.seed, self.steps = load_pipeline(), load_world(), load_judge(), concept, seed, steps
+    def __init__(self, concept, n, seed):
+        self.pipe, self.world, self.judge, self.concept, self.seed = load_pipeline(), load_world(), load_judge(), concept, seed
         world, style = self.world, concept in self.world.styles
         self.tokens, parts, self.what = goal(self.pipe, world, concept, seed)
         pairs = sum(parts, [])
@@ -57,10 +61,9 @@ class Bench:
     def erased(self, method):
         "The pipeline of a method."
         if method == 'base': return self.pipe
-        quick = dict(start='uce', updates=10, ema=.7) if method == 'uce + 10' else ERASERS['uce + 30'][1] if method == 'uce + 30' else dict(updates=self.steps) if self.steps else {}
-        if method.startswith('harder'): return search_and_erase(self.pipe, self.tokens, self.images, unwanted=None if 'blind' in method else self.suspect, **self.what, **METHODS[method])[0]
-        name, by = METHODS[method]
-        return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **({} if name in ('uce', 'rece') else dict(quick, seed=self.seed)))
+        if method in SEARCHED: return search_and_erase(self.pipe, self.tokens, self.images, unwanted=None if 'blind' in method else self.suspect, **self.what, **SEARCHED[method])[0]
+        name, by, settings = ERASED[method]
+        return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **settings, **({} if name in CLOSED else dict(seed=self.seed)))
 
     def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.what['phrase'], self.seed, [p.text for p in self.asked])
 
@@ -98,11 +101,11 @@ class Bench:
         return (self.weights_attack if name in WEIGHTS else self.probe)(model, name)
 
 
-def main(concepts, methods, attacks, n, seeds, updates, out):
+def main(concepts, methods, attacks, n, seeds, out):
     done = {tuple(r[k] for k in ('concept', 'method', 'seed', 'attack')) for r in read_jsonl(out)}
     for concept in concepts:
         for seed in range(seeds):
-            bench = Bench(concept, n, seed, updates)
+            bench = Bench(concept, n, seed)
             for method in methods:
                 todo = [a for a in ('none', *attacks) if (concept, method, seed, a) not in done]
                 if todo: one_method(bench, method, todo, out)
@@ -145,11 +148,10 @@ def table(out):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--concepts', nargs='*', default=['openmoji', 'ink', 'weapons', 'blood'])
-    parser.add_argument('--methods', nargs='*', default=list(METHODS), choices=list(METHODS))
+    parser.add_argument('--methods', nargs='*', default=METHODS, choices=METHODS)
     parser.add_argument('--attacks', nargs='*', default=[*ATTACKS, *WEIGHTS, *PROBES], choices=[*ATTACKS, *WEIGHTS, *PROBES])
     parser.add_argument('--n', type=int, default=40)
     parser.add_argument('--seeds', type=int, default=1)
-    parser.add_argument('--updates', type=int, help="gradients of the trained methods; their own default")
     parser.add_argument('--out', type=Path, default=Path('bench/results/redteam.jsonl'))
     parser.add_argument('--table', action='store_true', help='print what is there')
     args = vars(parser.parse_args())
