@@ -302,6 +302,7 @@ def evaluate(
 def redteam(
     folder:Path, # of the study
     contexts:Path, # text file of prompts to bring the concept back in, one per line
+    attack:list[str]=None, # its name; several times for several, all of them by default
     word:str=None, # the concept's word; its name by default
     steps:int=20, # of the sampler
     guidance:float=3., # Stable Diffusion's custom is 7.5
@@ -309,9 +310,11 @@ def redteam(
 ):
     "Attack the erased model and count; the reward says what shows the concept."
     from hfi_nb.redteam import ATTACKS
-    study, texts = _study(folder), lines(contexts)
-    yield lambda: cost(study.pipe, 2*len(ATTACKS)*len(texts)*steps*2, attacks=', '.join(ATTACKS), pictures=2*len(ATTACKS)*len(texts), beside='what the attacks search with')
-    yield {o.name: f'without attack {o.alone}, with {o.success}' for o in study.redteam(texts, word=word, steps=steps, guidance=guidance, batch=batch)}
+    if strange := [o for o in attack or () if o not in ATTACKS]: raise HfiError(f'unknown attack {strange[0]!r}: use some of {", ".join(ATTACKS)}')
+    study, texts, attacks = _study(folder), lines(contexts), {o: ATTACKS[o] for o in attack or ATTACKS}
+    pictures = (len(attacks)+1)*len(texts) # without attack they are drawn once
+    yield lambda: cost(study.pipe, 2*pictures*steps, attacks=', '.join(attacks), pictures=pictures, beside='what the attacks search with')
+    yield {o.name: f'without attack {o.alone}, with {o.success}' for o in study.redteam(texts, attacks, word=word, steps=steps, guidance=guidance, batch=batch)}
 
 # %% ../nbs/13_cli.ipynb #c58ff4a5
 @stage

@@ -78,6 +78,9 @@ def test_stages(tmp_path):
     assert hfi('export', study, tmp_path/'out')[1] == dict(file=str(tmp_path/'out'/'delta.safetensors')) and 'relative_error' in hfi('export', study, tmp_path/'out', '--rank', 4)[1]
     plan, done = hfi('evaluate', study, '--n', 2)
     assert plan['pictures'] == 2*plan['prompts'] and done['concept']['before']['n'] >= 1
+    plan, done = hfi('redteam', study, tmp_path/'harmless.txt', '--attack', 'replay', '--steps', 2)
+    assert plan['pictures'] == 4 and list(done) == ['replay'] and 'without attack' in done['replay']
+    assert 'use some of replay, ' in str(runner.invoke(app, ['redteam', str(study), str(tmp_path/'harmless.txt'), '--attack', 'sleep']).exception)
     assert hfi('next', study)[1]['folder'] == str(study/'next')
     Study(tmp_path/'other', concept='Vincent van Gogh')
     refused = runner.invoke(app, ['evaluate', str(tmp_path/'other')])
