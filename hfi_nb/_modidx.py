@@ -586,6 +586,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'hfi_nb.study._report': ('study.html#_report', 'hfi_nb/study.py'),
                               'hfi_nb.study._safe': ('study.html#_safe', 'hfi_nb/study.py'),
                               'hfi_nb.study._select': ('study.html#_select', 'hfi_nb/study.py'),
+                              'hfi_nb.study._sights': ('study.html#_sights', 'hfi_nb/study.py'),
                               'hfi_nb.study._starts': ('study.html#_starts', 'hfi_nb/study.py'),
                               'hfi_nb.study._tokens': ('study.html#_tokens', 'hfi_nb/study.py'),
                               'hfi_nb.study._unwanted': ('study.html#_unwanted', 'hfi_nb/study.py'),

@@ -210,8 +210,15 @@ def _report(self) -> Path:
 for method in (_select, _invert, _tokens, _unwanted, _check, _erase, _erased, _evaluate, _redteam, _report): setattr(Study, method.__name__[1:], method)
 
 # %% ../nbs/12_study.ipynb #bc63c4ac
-def simulated_annotator(study:Study, prompts, error:float=.05, seed:int=0) -> SimulatedAnnotator:
-    "A program that dislikes what a picture's prompt asked for; `prompts` are the `Prompt`s that the study has drawn."
-    world, wanted = load_world(), {p.text: p for p in prompts}
-    asked = {i: wanted[r['prompt']] for i, r in study.records.items() if r['prompt'] in wanted}
-    return SimulatedAnnotator(lambda i: shows(world, study.concept, asked[i].style, asked[i].subject), error, seed=seed)
+def _sights(study) -> dict: # picture id → (style, subject)
+    "What simple eyes take each candidate for: the real picture of the mini world with the nearest CLIP features."
+    world, clip = load_world(), load_clip(study.clip)
+    pairs = world.pairs()
+    known, seen = (f/np.linalg.norm(f, axis=1, keepdims=True) for f in (image_features([world.image(*o) for o in pairs], clip), study.features()))
+    return {i: pairs[k] for i, k in zip(study.records, (seen@known.T).argmax(1), strict=True)}
+
+def simulated_annotator(study:Study, prompts=None, error:float=.05, seed:int=0) -> SimulatedAnnotator:
+    "A program that dislikes what a picture's prompt asked for (`prompts`: the `Prompt`s that the study has drawn); without them it looks, as it must where an erased model does not draw what it is asked for."
+    world, wanted = load_world(), {p.text: (p.style, p.subject) for p in prompts or ()}
+    shown = _sights(study) if prompts is None else {i: wanted[r['prompt']] for i, r in study.records.items() if r['prompt'] in wanted}
+    return SimulatedAnnotator(lambda i: shows(world, study.concept, *shown[i]), error, seed=seed)

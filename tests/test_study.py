@@ -18,6 +18,13 @@ def labelled(study, n): # → study, prompts, annotator
     return study, prompts, person
 
 
+def test_looks(tmp_path):
+    study, prompts = Study(tmp_path, concept='openmoji'), make_prompts(load_world(), 'train', styles=['openmoji', 'ink'], n=8)
+    study.generate([p.text for p in prompts], steps=12)
+    eyes, knows = simulated_annotator(study, error=0), simulated_annotator(study, prompts, error=0)
+    assert [eyes.truth(i) for i in study.records] == [knows.truth(i) for i in study.records] == [p.style == 'openmoji' for p in prompts]
+
+
 def test_study(tmp_path):
     study, _, person = labelled(Study(tmp_path, concept='openmoji'), 24)
     study.fit_reward()
