@@ -8,7 +8,7 @@ from pathlib import Path
 
 from methods import sweep
 
-DIALS = {'esd-x': [dict(retain=o) for o in (0., 1., 3., 10.)], 'sdd': [dict(retain=o) for o in (0., 1., 3., 10.)], 'uce': [dict(retain=o, eta=eta) for eta in (0., .5, 1.) for o in (.5, 2., 8., 32.)]}
+DIALS = {'esd-x': [dict(retain=o) for o in (0., 1., 3., 10.)], 'uce': [dict(retain=o, eta=eta) for eta in (0., .5, 1.) for o in (.5, 2., 8., 32.)], 'sdd': [dict(retain=o) for o in (0., 1., 3., 10.)]}
 
 
 def main(concept, n, out):
