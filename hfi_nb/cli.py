@@ -127,7 +127,7 @@ def _stages(study, prompts, contexts, asked): # name → function that does it a
         return f'{len(study.select()["top"])} pictures, after a second simulated annotator looked at the {len(chosen)} chosen first'
     def invert(): return f'{len(study.invert())} tokens'
     def check(): return '; '.join(f'alone {o.alone}, beside other words {o.modifier}: {o.advice}' for o in study.check(contexts[:16], steps=12))
-    def erase(): return study.erase(contexts, batch=8, retain=10. if study.thing else 3.) and f'pipeline saved to {study.folder/"erased"}'
+    def erase(): return study.erase(contexts, batch=8) and f'pipeline saved to {study.folder/"erased"}'
     def evaluate(): return f'{len(study.evaluate(asked, steps=12).rows)} prompts'
     def redteam():
         style, wanted = study.concept in world.styles, [p for p in asked if shows(world, study.concept, p.style, p.subject)]
