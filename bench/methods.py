@@ -21,7 +21,8 @@ from hfi_nb.models import draw, load_pipeline
 from hfi_nb.reward import image_features, load_clip
 from hfi_nb.selection import PARTED, modes, nearest_words
 
-ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'uce + 30': ('esd-x', dict(start='uce', updates=30, retain=10.))} # name → method and settings
+GENTLE = dict(start='uce', updates=30, retain=10.) # thirty updates from where the closed form ends
+ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'uce + 30': ('esd-x', GENTLE)} # name → method and settings
 GUARDS = ('negative', 'sld')
 
 

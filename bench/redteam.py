@@ -14,7 +14,7 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from methods import ERASERS, goal, questions
+from methods import GENTLE, goal, questions
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, shows
@@ -27,7 +27,6 @@ from hfi_nb.probes import complete, finish
 from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
 from hfi_nb.reward import fit_reward, image_features, load_clip
 
-GENTLE = ERASERS['uce + 30'][1]
 ERASED = {'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}), 'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
           'uce + 10': ('esd-x', 'token', dict(start='uce', updates=10, ema=.7)), 'uce + 30': ('esd-x', 'token', GENTLE), 'uce + 30 (word)': ('esd-x', 'word', GENTLE)} # name → method, what it is given, settings
 SEARCHED = {'harder': {}, 'harder (blind)': {}, 'harder (uce)': dict(method='uce', rounds=4)}

@@ -7,12 +7,12 @@ judge counts, with the same prompts and new seeds for the base model and after e
 import argparse
 from pathlib import Path
 
+from methods import GENTLE
+
 from hfi_nb.core import Rate, image_grid, read_json, write_json
 from hfi_nb.emoji import load_judge, load_world, make_prompts
 from hfi_nb.models import draw
 from hfi_nb.study import Study, simulated_annotator
-
-GENTLE = dict(start='uce', updates=30, retain=10.) # of further rounds
 
 
 def one_round(study, prompts, seed, contexts, **settings):
@@ -49,14 +49,14 @@ def main(concept, rounds, folder, out):
     world, judge, stills = load_world(), load_judge(), Path('nbs/stills')
     bad, contexts = world.concepts[concept], [f'{{}} in the style of {a}' for a in world.styles]
     asking, harmless = make_prompts(world, subjects=bad, n=80), make_prompts(world, subjects=[s for s in world.subjects if s not in bad], n=80, seed=1)
-    studies = []
+    studies, n = [], len(asking)
     for k in range(rounds):
         studies.append(studies[-1].next_round() if k else Study(folder, concept=concept, phrase='{}'))
         one_round(studies[k], [p.text for p in asking*(3 if k else 1)+harmless], 1000*k, contexts, **(GENTLE if k else {}))
         print(k+1, told(studies[k]), flush=True)
     found = {'base': count(studies[0].pipe, asking, harmless, judge)} | {f'round {k+1}': count(o.erased(), asking, harmless, judge) for k, o in enumerate(studies)}
     write_json(out, [dict(model=name, **({} if name == 'base' else told(studies[k-1])), **rates) for k, (name, (_, rates)) in enumerate(found.items())])
-    image_grid([im for pictures, _ in found.values() for part in (pictures[:8], pictures[80:88]) for im in part], 16, rows=list(found)).save(stills/'rounds.png')
+    image_grid([im for pictures, _ in found.values() for part in (pictures[:8], pictures[n:n+8]) for im in part], 16, rows=list(found)).save(stills/'rounds.png')
     chosen = [im for o in studies for im in o.images(read_json(o.folder/'selection.json')['top'][:24])]
     image_grid(chosen, 24, rows=[f'round {k+1}' for k in range(rounds)]).save(stills/'rounds-chosen.png')
 

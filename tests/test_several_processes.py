@@ -77,6 +77,7 @@ def launch(script, processes, **values):
             started.append(SERVER.Process(target=worker, args=(script, env, f'{said}/{i}')))
             started[-1].start()
         for p in started: p.join(300)
+        assert all(p.exitcode is not None for p in started), 'still running after five minutes'
         return [p.exitcode for p in started], [(Path(said)/str(i)).read_text() for i in range(processes)]
 
 
