@@ -1,8 +1,8 @@
-"""Time to erasure: SDD as the paper samples it, this project's training and its closed form, in one run.
+"""Time to erasure: SDD as the paper samples it, this project's training, its closed form and a few updates from there, in one run.
 
     python bench/erasing.py [--concepts openmoji fluent blood] [--seeds 3] [--n 40] [--out bench/results/erasing.jsonl]
 
-All erase the same tokens in the same contexts. `esd-x` runs to the end of its training; `uce` is a formula, the same for every seed. The reference (one trajectory of up to 50 guided steps for
+All erase the same tokens in the same contexts. `esd-x` and `fast` (`FAST`, ten updates from where `uce` ends) run to the end of their training; `uce` is a formula, the same for every seed. The reference (one trajectory of up to 50 guided steps for
 one gradient, no retain term) is looked at every 25 updates and stops as soon as a tenth is left of the concept; looking is not timed. It runs at the learning rate that was fastest on the
 first concept and seed. Held-out prompts, independent judge. Runs that are in --out already are not done again."""
 import argparse
@@ -14,22 +14,26 @@ import torch
 from methods import Runs, count, goal, questions
 
 from hfi_nb.closed_form import uce
-from hfi_nb.distill import PAPER, distill, make_task
+from hfi_nb.distill import PAPER, distill, make_task, updates_for
 from hfi_nb.emoji import load_judge, load_world
+from hfi_nb.erase import FAST
 from hfi_nb.models import draw, load_pipeline
 
 RATES, MOST = (3e-4, 1e-3), 400
 
 
-def solve(pipe, task, look):
-    "Seconds and rates of the closed form."
+def fast(pipe, task, seed): return distill(pipe, task, **FAST | dict(start=uce(pipe, task), seed=seed))
+
+
+def whole(make, updates, look):
+    "Seconds and rates of what is looked at once, when it is done."
     begun = time.perf_counter()
-    model = uce(pipe, task)
-    return dict(updates=0, seconds=round(time.perf_counter()-begun, 2)) | {k: r.to_dict() for k, r in look(model).items()}
+    model = make()
+    return dict(updates=updates, seconds=round(time.perf_counter()-begun, 2)) | {k: r.to_dict() for k, r in look(model).items()}
 
 
-def train(pipe, task, look, every, settings):
-    "Updates, seconds and rates where a tenth was left, or at the end."
+def train(pipe, task, look, settings):
+    "Updates, seconds and rates where a tenth was left, looked for every 25 updates, or at the end."
     seconds, begun, last = 0., time.perf_counter(), None
     def watch(loop):
         nonlocal seconds, begun, last
@@ -37,7 +41,7 @@ def train(pipe, task, look, every, settings):
         last = dict(updates=loop.step, seconds=round(seconds, 1)) | {k: r.to_dict() for k, r in look(loop.pipeline()).items()}
         begun = time.perf_counter()
         return last['left']['value'] <= .1
-    distill(pipe, task, callback=watch, every=every, **settings)
+    distill(pipe, task, callback=watch, every=25, **settings)
     return last
 
 
@@ -48,11 +52,12 @@ def compare(runs, concept, seeds, n, best):
     task, prompts = make_task(pipe, tokens, **what), questions(world, concept, n)
     def look(model): return count(partial(draw, model, steps=12), prompts, concept, world, judge)
     def measure(name, seed, how): return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), how)
-    def trained(name, seed, every, settings): return measure(name, seed, partial(train, pipe, task, look, every, settings | dict(seed=seed)))
-    def slow(lr, seed): return trained(f'reference, lr {lr:g}', seed, 25, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25))
+    def slow(lr, seed): return measure(f'reference, lr {lr:g}', seed, partial(train, pipe, task, look, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25, seed=seed)))
     best = best or min(RATES, key=lambda lr: ((row := slow(lr, 0))['left']['value'] > .1, row['seconds']))
     for seed in range(seeds):
-        ours = {'uce': measure('uce', seed, partial(solve, pipe, task, look)), 'esd-x': trained('esd-x', seed, 90, {})}
+        make = {'uce': partial(uce, pipe, task), 'fast': partial(fast, pipe, task, seed), 'esd-x': partial(distill, pipe, task, seed=seed)}
+        updates = {'uce': 0, 'fast': FAST['updates'], 'esd-x': updates_for(len(tokens))}
+        ours = {o: measure(o, seed, partial(whole, make[o], updates[o], look)) for o in make}
         theirs = slow(best, seed)['seconds']
         print(concept, seed, 'times as long takes the reference:', {name: round(theirs/o['seconds'], 1) for name, o in ours.items()}, flush=True)
     return best

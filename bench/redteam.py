@@ -4,8 +4,8 @@
     python bench/redteam.py --table
 
 Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
-erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there, 'uce + 30' thirty with more weight on what
-stays, from the token or the words. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
+erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'fast' is ten updates of esd-x from there,
+from the token or the words. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
 asked for with held-out subjects, a set of things with all of its own; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
 attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
@@ -14,11 +14,11 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from methods import GENTLE, goal, questions
+from methods import goal, questions
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, shows
-from hfi_nb.erase import CLOSED, erase
+from hfi_nb.erase import CLOSED, FAST, erase
 from hfi_nb.export import lora
 from hfi_nb.inversion import put
 from hfi_nb.models import draw, load_pipeline
@@ -28,10 +28,10 @@ from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
 from hfi_nb.reward import fit_reward, image_features, load_clip
 
 ERASED = {'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}), 'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
-          'uce + 10': ('esd-x', 'token', dict(start='uce', updates=10, ema=.7)), 'uce + 30': ('esd-x', 'token', GENTLE), 'uce + 30 (word)': ('esd-x', 'word', GENTLE)} # name → method, what it is given, settings
+          'fast': ('esd-x', 'token', FAST), 'fast (word)': ('esd-x', 'word', FAST)} # name → method, what it is given, settings
 SEARCHED = {'harder': {}, 'harder (blind)': {}, 'harder (uce)': dict(method='uce', rounds=4)}
 METHODS = ['base', *ERASED, *SEARCHED]
-PROBES, FAST = dict(finish=finish, complete=complete), dict(steps=12)
+PROBES, DRAWN = dict(finish=finish, complete=complete), dict(steps=12)
 WEIGHTS = ('relearn', 'benign', 'lora')
 
 
@@ -66,13 +66,13 @@ class Bench:
 
     def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.what['phrase'], self.seed, [p.text for p in self.asked])
 
-    def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **FAST)
+    def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **DRAWN)
 
-    def floor(self, model): return Rate.of(self.unwanted(draw(model, [put(o, '') for o in self.where], self.goal().seeds(), **FAST))).to_dict() # when nobody asks
+    def floor(self, model): return Rate.of(self.unwanted(draw(model, [put(o, '') for o in self.where], self.goal().seeds(), **DRAWN))).to_dict() # when nobody asks
 
     def kept(self, model):
         "Style and subject accuracy of what did not ask for the concept."
-        seen = self.judge(draw(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **FAST))
+        seen = self.judge(draw(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **DRAWN))
         return dict(style=Rate.of(p.style == v[0] for p, v in zip(self.other, seen, strict=True) if p.style), subject=Rate.of(p.subject == v[1] for p, v in zip(self.other, seen, strict=True)))
 
     def tuned(self, model, images, texts, steps=100):
@@ -89,13 +89,13 @@ class Bench:
     def probe(self, model, name): # → booleans, UNet evaluations
         "Pictures of what was asked for, to be finished or completed with prompts that do not ask for it."
         pictures = [self.world.image(p.style or self.world.styles[0], p.subject) for p in self.asked]
-        found, forwards = PROBES[name](model, pictures, [put(o, '') for o in self.where], **FAST)
+        found, forwards = PROBES[name](model, pictures, [put(o, '') for o in self.where], **DRAWN)
         return self.unwanted(found), forwards
 
     def attack(self, model, name, plain):
         "One line of the table: hits, with or without the attack, prompt by prompt."
         if name in ATTACKS:
-            o = strike(model, self.goal(), ATTACKS[name], self.unwanted, plain=plain, **FAST)
+            o = strike(model, self.goal(), ATTACKS[name], self.unwanted, plain=plain, **DRAWN)
             return o.hit, o.attack.forwards
         return (self.weights_attack if name in WEIGHTS else self.probe)(model, name)
 
@@ -114,7 +114,7 @@ def one_method(bench, method, todo, out):
     "Erase once, attack with whatever is left to do."
     begun = time.time()
     model = bench.erased(method)
-    took, plain = time.time()-begun, unattacked(model, bench.goal(), bench.unwanted, **FAST)
+    took, plain = time.time()-begun, unattacked(model, bench.goal(), bench.unwanted, **DRAWN)
     for name in todo:
         begun, more = time.time(), {}
         if name == 'none': hit, forwards, more = plain, 0, dict(erasing=round(took, 1), floor=bench.floor(model), **{k: r.to_dict() for k, r in bench.kept(model).items()})

@@ -25,9 +25,10 @@ def readers(unet) -> dict: # name → weight, float64
 
 # %% ../nbs/08a_closed_form.ipynb #13f02858
 def rows(pipe, task:Task, retain:float=1., eta:float=0.) -> list: # C, G (n, d) and P (m, d), float64
-    "What cross-attention reads of a task, one row a position, scaled so that squared errors count as the mean over prompts, those of safe ones `retain` times."
+    "What cross-attention reads of a task, one row a position, scaled so that squared errors count as the mean over prompts: √k times with k tokens, those of safe prompts `retain` times."
     check_fused(pipe)
-    w, keep = (task.weight/task.weight.sum()).sqrt()[:, None, None].to(task.c_s), (retain/max(len(task.c_safe), 1))**.5
+    share = task.weight/task.weight.sum()*len(task.concept.unique())**.5
+    w, keep = share.sqrt()[:, None, None].to(task.c_s), (retain/max(len(task.c_safe), 1))**.5
     return [parts(pipe, c)[0].flatten(0, 1).double() for c in (w*task.c_s, w*esd_target(task.c_s, task.c_0, eta), keep*task.c_safe)]
 
 def edited(old:dict, C, G, P, lam:float, more=()) -> dict: # name → new matrix

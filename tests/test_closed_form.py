@@ -41,6 +41,8 @@ def test_an_edited_pipeline_answers_the_concept_as_it_answered_without_it_and_sa
     assert gone < .05*was
     one, many = (rows(pipe, make_task(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=[draw(pipe, ['cat face'], [0], steps=2)[0]]*n), 8., 1.) for n in (1, 40))
     assert torch.allclose(one[2].T@one[2], many[2].T@many[2], rtol=1e-4, atol=1e-3) # more of the same changes nothing
+    one, two = (rows(pipe, make_task(pipe, ['openmoji']*k, contexts=['house']))[0] for k in (1, 2))
+    assert torch.allclose(two.T@two, 2**.5*one.T@one, rtol=1e-4, atol=1e-3) # but for one more token
     C, G, _ = rows(pipe, few, eta=1.)
     assert torch.allclose(G, 2*rows(pipe, few)[1]-C, atol=1e-5) and torch.equal(rows(pipe, few)[0], C)
     with pytest.raises(HfiError, match='positive'): uce(pipe, few, lam=0)
