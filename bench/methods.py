@@ -4,7 +4,7 @@
 
 The pictures to invert are the artists' own (no feedback is simulated here, this is about erasing alone); a style is asked for with
 held-out subjects, a set of things with all of its own; the independent judge counts. One line per run goes to --out; runs that are there already are not done again. The word of a style is its name; the words of a set are
-its subjects' names, all but the wordless concept's. 'fast' is esd-x with `FAST`, ten updates from where uce ends. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
+its subjects' names, all but the wordless concept's. 'uce + 10' is ten small updates of esd-x from where uce ends. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
 import argparse
 import time
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hfi_nb.core import HfiError, Rate, append_jsonl, make_folder, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
-from hfi_nb.erase import FAST, erase
+from hfi_nb.erase import erase
 from hfi_nb.evaluate import held_out
 from hfi_nb.guards import guard
 from hfi_nb.inversion import invert, templates_for
@@ -21,7 +21,8 @@ from hfi_nb.models import draw, load_pipeline
 from hfi_nb.reward import image_features, load_clip
 from hfi_nb.selection import PARTED, modes, nearest_words
 
-ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'fast': ('esd-x', FAST)} # name → method and settings
+SHORT = dict(start='uce', updates=10, lr=1e-3, batch=8, retain=5., ema=.8, paths=8, steps=8) # ten small updates from where the closed form ends
+ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'uce + 10': ('esd-x', SHORT)} # name → method and settings
 GUARDS = ('negative', 'sld')
 
 

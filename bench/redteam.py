@@ -4,7 +4,7 @@
     python bench/redteam.py --table
 
 Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
-erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'fast' is ten updates of esd-x from there,
+erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there,
 from the token or the words. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
 asked for with held-out subjects, a set of things with all of its own; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
 ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
@@ -14,11 +14,11 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from methods import goal, questions
+from methods import SHORT, goal, questions
 
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.emoji import load_judge, load_world, shows
-from hfi_nb.erase import CLOSED, FAST, erase
+from hfi_nb.erase import CLOSED, erase
 from hfi_nb.export import lora
 from hfi_nb.inversion import put
 from hfi_nb.models import draw, load_pipeline
@@ -28,7 +28,7 @@ from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
 from hfi_nb.reward import fit_reward, image_features, load_clip
 
 ERASED = {'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}), 'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
-          'fast': ('esd-x', 'token', FAST), 'fast (word)': ('esd-x', 'word', FAST)} # name → method, what it is given, settings
+          'uce + 10': ('esd-x', 'token', SHORT), 'uce + 10 (word)': ('esd-x', 'word', SHORT)} # name → method, what it is given, settings
 SEARCHED = {'harder': {}, 'harder (blind)': {}, 'harder (uce)': dict(method='uce', rounds=4)}
 METHODS = ['base', *ERASED, *SEARCHED]
 PROBES, DRAWN = dict(finish=finish, complete=complete), dict(steps=12)

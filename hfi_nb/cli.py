@@ -250,8 +250,7 @@ def erase(
     folder:Path, # of the study
     contexts:Path, # text file of harmless prompts to erase it in, one per line
     method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce or rece, which are formulas
-    fast:bool=False, # ten small updates from where uce ends, the library's `FAST`; options given beside it count
-    start:str=None, # uce or rece: train on from what this formula makes
+    start:str=None, # uce or rece: train on from what this formula makes; ten updates will do, with --lr 1e-3 --retain 5 --ema 0.8
     updates:int=None, # gradients; the library's number by default, see --dry-run
     lr:float=None, # learning rate; likewise
     retain:float=None, # weight of what must stay; likewise
@@ -267,8 +266,7 @@ def erase(
 ):
     "Erase the tokens; a stopped run goes on where it was."
     given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, guidance=guidance, steps=steps, paths=paths, refresh=refresh, ema=ema, every=every, checkpointing=checkpointing, seed=seed)
-    from hfi_nb.erase import FAST
-    study, texts, given = _study(folder), lines(contexts), (FAST if fast else {}) | {k: v for k, v in given.items() if v is not None}
+    study, texts, given = _study(folder), lines(contexts), {k: v for k, v in given.items() if v is not None}
     yield lambda: _erase_cost(study, method, len(texts), given)
     study.erase(texts, method=method, **given)
     yield dict(erased=folder/'erased')

@@ -73,8 +73,8 @@ def test_stages(tmp_path):
     assert all('after 2 steps' in o for o in hfi('invert', study, '--steps', 2)[1].values())
     plan, done = hfi('check', study, tmp_path/'harmless.txt', '--steps', 2)
     assert plan['pictures'] == 4*len(done) and all('beside other words' in o for o in done.values())
-    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--fast', '--updates', 1, '--paths', 2, '--steps', 3, '--ema', .7)
-    assert (plan['updates'], plan['paths'], plan['steps'], plan['ema'], plan['retain']) == (1, 2, 3, .7, 5) and plan['memory_GiB'] > 0 and (study/'erased'/'model_index.json').exists()
+    plan, done = hfi('erase', study, tmp_path/'harmless.txt', '--method', 'esd-x', '--updates', 1, '--start', 'uce', '--paths', 2, '--steps', 3, '--ema', .7)
+    assert (plan['updates'], plan['paths'], plan['steps'], plan['ema']) == (1, 2, 3, .7) and plan['memory_GiB'] > 0 and (study/'erased'/'model_index.json').exists()
     assert hfi('export', study, tmp_path/'out')[1] == dict(file=str(tmp_path/'out'/'delta.safetensors')) and 'relative_error' in hfi('export', study, tmp_path/'out', '--rank', 4)[1]
     plan, done = hfi('evaluate', study, '--n', 2)
     assert plan['pictures'] == 2*plan['prompts'] and done['concept']['before']['n'] >= 1

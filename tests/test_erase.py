@@ -23,6 +23,5 @@ def test_every_method_takes_words_and_tokens_gives_a_pipeline_and_leaves_the_bas
     assert near < .01*far
     for wrong in (dict(start='ca'), dict(method='rece', start='uce')):
         with pytest.raises(HfiError, match='begins at uce or rece'): erase(pipe, ['ink'], **wrong)
-    assert any(not torch.equal(w, first.unet.get_parameter(k)) for k, w in erase(pipe, ['ink'], **given, **FAST | few).unet.named_parameters())
     with pytest.raises(HfiError, match="uce has no setting 'updates': it takes retain, eta, lam"): erase(pipe, ['ink'], 'uce', updates=3)
     with pytest.raises(HfiError, match="esd-x has no setting 'lam'"): erase(pipe, ['ink'], 'esd-x', lam=1.)
