@@ -3,15 +3,16 @@
     python bench/rounds.py [--concept kindergarten] [--rounds 2] [--folder studies/rounds] [--out bench/results/rounds.json]
 
 An hour of one core for two rounds; a folder that is there goes on where it stopped. The clicks are simulated, by an annotator who looks at the pictures and errs in one answer of twenty; the independent
-judge counts, with the same prompts and new seeds for the base model and after each round. A further round draws what people are afraid of three times as often, and trains with `FAST`. Pictures go to nbs/stills."""
+judge counts, with the same prompts and new seeds for the base model and after each round. A further round draws what people are afraid of three times as often, and trains more gently than the first. Pictures go to nbs/stills."""
 import argparse
 from pathlib import Path
 
 from hfi_nb.core import Rate, image_grid, read_json, write_json
 from hfi_nb.emoji import load_judge, load_world, make_prompts
-from hfi_nb.erase import FAST
 from hfi_nb.models import draw
 from hfi_nb.study import Study, simulated_annotator
+
+FURTHER = dict(updates=120, batch=8, retain=10.) # settings of a further round's erasing
 
 
 def one_round(study, prompts, seed, contexts, **settings):
@@ -51,7 +52,7 @@ def main(concept, rounds, folder, out):
     studies, n = [], len(asking)
     for k in range(rounds):
         studies.append(studies[-1].next_round() if k else Study(folder, concept=concept, phrase='{}'))
-        one_round(studies[k], [p.text for p in asking*(3 if k else 1)+harmless], 1000*k, contexts, **(FAST if k else {}))
+        one_round(studies[k], [p.text for p in asking*(3 if k else 1)+harmless], 1000*k, contexts, **(FURTHER if k else {}))
         print(k+1, told(studies[k]), flush=True)
     found = {'base': count(studies[0].pipe, asking, harmless, judge)} | {f'round {k+1}': count(o.erased(), asking, harmless, judge) for k, o in enumerate(studies)}
     write_json(out, [dict(model=name, **({} if name == 'base' else told(studies[k-1])), **rates) for k, (name, (_, rates)) in enumerate(found.items())])
