@@ -4,7 +4,7 @@
 
 All erase the same tokens in the same contexts. `esd-x` and `uce + 10` (ten small updates from where `uce` ends) run to the end of their training; `uce` is a formula, the same for every seed. The reference (one trajectory of up to 50 guided steps for
 one gradient, no retain term) is looked at every 25 updates and stops as soon as a tenth is left of the concept; looking is not timed. It runs at the learning rate that was fastest on the
-first concept and seed. Held-out prompts, independent judge. Runs that are in --out already are not done again."""
+first concept and seed. Held-out prompts, independent judge. What one evaluation of the network takes is measured once, for the floor of all. Runs that are in --out already are not done again."""
 import argparse
 import time
 from functools import partial
@@ -21,8 +21,9 @@ from hfi_nb.models import draw, embed, latent_shape, load_pipeline, predict_nois
 RATES, MOST = (3e-4, 1e-3), 400
 
 
-def evaluation(pipe):
+def evaluation():
     "Seconds that one evaluation of the network takes of a batch of 16, for one of them; the best of ten."
+    pipe = load_pipeline()
     z, t, c = torch.randn(16, *latent_shape(pipe)), torch.full((16,), 500), embed(pipe, ['house']).expand(16, -1, -1)
     def once():
         begun = time.perf_counter()
@@ -74,7 +75,7 @@ def compare(runs, concept, seeds, n, best):
 
 def main(concepts, seeds, n, out):
     runs, best = Runs(out), None
-    runs.once(dict(concept='', name='one evaluation', threads=torch.get_num_threads()), partial(evaluation, load_pipeline()))
+    runs.once(dict(concept='', name='one evaluation', threads=torch.get_num_threads()), evaluation)
     for concept in concepts: best = compare(runs, concept, seeds, n, best)
 
 
