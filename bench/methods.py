@@ -22,7 +22,7 @@ from hfi_nb.reward import image_features, load_clip
 from hfi_nb.selection import PARTED, modes, nearest_words
 
 SHORT = dict(start='uce', updates=10, lr=1e-3, batch=8, retain=5., ema=.8, paths=8, steps=8) # ten small updates from where the closed form ends
-ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece')} | {'uce + 10': ('esd-x', SHORT)} # name → method and settings
+ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'uce-near', 'rece')} | {'uce + 10': ('esd-x', SHORT)} # name → method and settings
 GUARDS = ('negative', 'sld')
 
 

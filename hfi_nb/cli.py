@@ -249,8 +249,8 @@ def check(
 def erase(
     folder:Path, # of the study
     contexts:Path, # text file of harmless prompts to erase it in, one per line
-    method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce or rece, which are formulas
-    start:str=None, # uce or rece: train on from what this formula makes; ten updates will do, with --lr 1e-3 --retain 5 --ema 0.8
+    method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
+    start:str=None, # uce, uce-near or rece: train on from what this formula makes; ten updates will do, with --lr 1e-3 --retain 5 --ema 0.8
     updates:int=None, # gradients; the library's number by default, see --dry-run
     lr:float=None, # learning rate; likewise
     retain:float=None, # weight of what must stay; likewise

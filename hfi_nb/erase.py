@@ -11,13 +11,13 @@ from inspect import signature
 
 from diffusers import DiffusionPipeline
 
-from .closed_form import rece, uce
+from .closed_form import rece, uce, uce_near
 from .core import HfiError
 from .distill import METHODS as TRAINED
 from .distill import Settings, distill, make_task
 
 # %% ../nbs/08b_erase.ipynb #326cffcf
-CLOSED = dict(uce=uce, rece=rece)
+CLOSED = {'uce': uce, 'uce-near': uce_near, 'rece': rece}
 
 def settings_of(method:str) -> list: # names
     "What can be set about a method; raises `HfiError` for an unknown one."
@@ -34,7 +34,7 @@ def erase(
     safe=(), # prompts of pictures that people rated safe
     safe_images=(), # those pictures, PIL
     weights=None, # one per token: how much it counts beside the others; None: all alike
-    start:str=None, # 'uce' or 'rece': a trained method begins at what this closed form makes
+    start:str=None, # 'uce', 'uce-near' or 'rece': a trained method begins at what this closed form makes
     path=None, # checkpoint of a trained method, which then goes on after a stop; the closed forms take seconds
     **settings, # of the method: see `settings_of`
 ) -> DiffusionPipeline: # shares all but the changed weights with `pipe`

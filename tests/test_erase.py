@@ -12,8 +12,8 @@ def test_every_method_takes_words_and_tokens_gives_a_pipeline_and_leaves_the_bas
     before = draw(pipe, ['house'], [0], steps=2)[0].tobytes()
     given = dict(contexts=['house'], safe=['cat face'], safe_images=draw(pipe, ['cat face'], [0], steps=2))
     few = dict(updates=1, paths=1, steps=2, batch=2)
-    for method in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'rece'):
-        erased = erase(pipe, ['ink'], method, **given, **({} if method in ('uce', 'rece') else few))
+    for method in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'uce-near', 'rece'):
+        erased = erase(pipe, ['ink'], method, **given, **({} if method in CLOSED else few))
         assert draw(erased, ['house in the style of ink'], [0], steps=2)[0].tobytes() != draw(pipe, ['house in the style of ink'], [0], steps=2)[0].tobytes(), method
     assert draw(pipe, ['house'], [0], steps=2)[0].tobytes() == before
     with pytest.raises(HfiError, match='unknown method .magic.'): erase(pipe, ['ink'], 'magic')
@@ -22,6 +22,6 @@ def test_every_method_takes_words_and_tokens_gives_a_pipeline_and_leaves_the_bas
     near, far = (sum((w-o.unet.get_parameter(k)).square().sum() for k, w in then.unet.named_parameters()) for o in (first, pipe))
     assert near < .01*far
     for wrong in (dict(start='ca'), dict(method='rece', start='uce')):
-        with pytest.raises(HfiError, match='begins at uce or rece'): erase(pipe, ['ink'], **wrong)
+        with pytest.raises(HfiError, match='begins at uce or uce-near or rece'): erase(pipe, ['ink'], **wrong)
     with pytest.raises(HfiError, match="uce has no setting 'updates': it takes retain, eta, lam"): erase(pipe, ['ink'], 'uce', updates=3)
     with pytest.raises(HfiError, match="esd-x has no setting 'lam'"): erase(pipe, ['ink'], 'esd-x', lam=1.)
