@@ -116,7 +116,7 @@ def test_what_is_imported_is_required(name):
 
 def test_constraints_are_exact_and_cover_the_requirements():
     lines = (ROOT/'constraints.txt').read_text(encoding='utf-8').split('\n')[:-1]
-    assert [x for x in lines if not re.fullmatch(r'[\w.-]+==[\w.]+', x)] == []
+    assert [x for x in lines if not re.fullmatch(r"[\w.-]+==[\w.]+(; python_full_version (<|>=) '[\d.]+')?", x)] == []
     assert required(*(k for k in settings_ini() if k.endswith('requirements'))) <= {same(x.split('==')[0]) for x in lines}
 
 
