@@ -13,9 +13,9 @@ def test_a_neighbour_is_the_nearest_of_the_safe_prompts_and_the_phrase_alone_has
     task = make_task(pipe, ['ink', 'noto'], contexts=['house', 'rocket'], safe=['rocket in the style of openmoji', 'house in the style of openmoji'], safe_images=None)
     aims = nearest(task)
     assert torch.equal(aims[[1, 2, 4, 5]], task.c_safe[[1, 0, 1, 0]]) and torch.equal(aims[[0, 3]], task.c_0[[0, 3]])
-    made, by_hand = uce_near(pipe, task, eta=0., lam=1e-6), uce(pipe, task, eta=0., lam=1e-6)
+    made, plain = uce_near(pipe, task, eta=0., lam=1e-6), uce(pipe, task, eta=0., lam=1e-6)
     z, t = torch.randn(1, 16, 8, 8), torch.tensor([500])
-    with torch.no_grad(): far, near = ((o.unet(z, t, task.c_s[1:2]).sample-pipe.unet(z, t, task.c_safe[1:]).sample).square().mean() for o in (by_hand, made))
+    with torch.no_grad(): far, near = ((o.unet(z, t, task.c_s[1:2]).sample-pipe.unet(z, t, task.c_safe[1:]).sample).square().mean() for o in (plain, made))
     assert near < .1*far
     for wrong in (dict(contexts=['house']), dict(safe=['house'], safe_images=None)):
         with pytest.raises(HfiError, match='give contexts= and safe='): uce_near(pipe, make_task(pipe, ['ink'], **wrong))
