@@ -2,7 +2,7 @@
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 parser = ConfigParser(delimiters=['='])
 parser.read('settings.ini', encoding='utf-8')
@@ -19,7 +19,7 @@ setup(
     classifiers=['Development Status :: 3 - Alpha', 'Framework :: Jupyter :: JupyterLab', 'Intended Audience :: Education',
                  'Intended Audience :: Science/Research', 'Programming Language :: Python :: 3',
                  'Topic :: Scientific/Engineering :: Artificial Intelligence', 'Typing :: Typed'],
-    packages=['hfi_nb', 'hfi_nb.data'], package_dir={'hfi_nb.data': 'data'},
+    packages=[*find_packages(include=['hfi_nb', 'hfi_nb.*']), 'hfi_nb.data'], package_dir={'hfi_nb.data': 'data'},
     package_data={'hfi_nb': ['py.typed'], 'hfi_nb.data': ['**/*']},
     python_requires='>=' + cfg['min_python'], install_requires=words('requirements'),
     extras_require={extra: words(f'{extra}_requirements') for extra in ('dev', 'site', 'world', 'postgres', 'page', 'crowd', 'nudenet')},

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from methods import SHORT, Runs, count, goal, questions
 
-from hfi_nb.closed_form import uce
-from hfi_nb.distill import PAPER, distill, make_task, updates_for
-from hfi_nb.emoji import load_judge, load_world
-from hfi_nb.models import draw, embed, latent_shape, load_pipeline, predict_noise
+from hfi_nb.erasing.closed_form import uce
+from hfi_nb.erasing.distill import PAPER, distill, make_targets, updates_for
+from hfi_nb.models import embed, latent_shape, load_pipeline, predict_noise, sample
+from hfi_nb.worlds.emoji.world import load_judge, load_world
 
 RATES, MOST = (3e-4, 1e-3), 400
 
@@ -59,8 +59,8 @@ def compare(runs, concept, seeds, n, best):
     "All on one concept and all seeds; gives the reference's learning rate, found here if `best` is None."
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     tokens, _, what = goal(pipe, world, concept)
-    task, prompts = make_task(pipe, tokens, **what), questions(world, concept, n)
-    def look(model): return count(partial(draw, model, steps=12), prompts, concept, world, judge)
+    task, prompts = make_targets(pipe, tokens, **what), questions(world, concept, n)
+    def look(model): return count(partial(sample, model, steps=12), prompts, concept, world, judge)
     def measure(name, seed, how): return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), how)
     def slow(lr, seed): return measure(f'reference, lr {lr:g}', seed, partial(train, pipe, task, look, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25, seed=seed)))
     best = best or min(RATES, key=lambda lr: ((row := slow(lr, 0))['left']['value'] > .1, row['seconds']))

@@ -15,8 +15,8 @@ import uuid
 
 import sqlalchemy as sa
 
-from hfi_nb.feedback import EVENTS, Event, FeedbackStore, settle, standing
-from hfi_nb.panels import GridPanel, SinglePanel, sample_study
+from hfi_nb.feedback.panels import GridPanel, SinglePanel, sample_study
+from hfi_nb.feedback.store import EVENTS, Event, FeedbackStore, settle, standing
 
 
 def study(folder, n): # n records that share 100 pictures

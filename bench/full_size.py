@@ -3,7 +3,7 @@
     python bench/full_size.py sd1 --batches 1 2 4 --dtypes float32 bfloat16 float16
     python bench/full_size.py sdxl --dtypes bfloat16 --checkpointing yes --compile
 
-Every setting runs in a process of its own. `predicted` is `hfi_nb.memory.predict_memory`; `peak` is the process's largest resident memory on a CPU (less what it took
+Every setting runs in a process of its own. `predicted` is `hfi_nb.backbones.memory.predict_memory`; `peak` is the process's largest resident memory on a CPU (less what it took
 before the model), or CUDA's largest allocation. `erase` is one gradient of SDD, `invert` one of textual inversion, `walk` one guided step of a trajectory, all after
 a first one that is not timed. From these: `default`, a gradient's share of a bank (12 guided steps of a batch, for 10 gradients) and the gradient itself;
 `reference`, the paper's own walk for every gradient (25.5 guided steps of one trajectory on average, out of 50), measured in the same run at batch 1."""
@@ -23,12 +23,12 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, Sta
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from hfi_nb.backbones.memory import predict_memory
 from hfi_nb.core import default_device
-from hfi_nb.distill import Erasure, make_task
-from hfi_nb.emoji import data_dir
-from hfi_nb.inversion import Inversion
-from hfi_nb.memory import predict_memory
-from hfi_nb.models import embed, latent_shape, rollout
+from hfi_nb.erasing.distill import Erasure, make_targets
+from hfi_nb.models import embed, latent_shape, trajectory
+from hfi_nb.tokens.inversion import Inversion
+from hfi_nb.worlds.emoji.world import data_dir
 
 UNETS = dict( # the public models' configs
     sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2, block_out_channels=(320, 640, 1280, 1280),
@@ -69,7 +69,7 @@ def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
 
 def erase_step(pipe, batch, checkpointing, compiled):
     "A function that takes one gradient at points already walked to."
-    shape, loop = latent_shape(pipe), Erasure(pipe, make_task(pipe, ['house']), batch=batch, checkpointing=checkpointing)
+    shape, loop = latent_shape(pipe), Erasure(pipe, make_targets(pipe, ['house']), batch=batch, checkpointing=checkpointing)
     loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device), torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
     if compiled: loop.student.unet.compile()
     return loop.train_step
@@ -88,7 +88,7 @@ def measure(model, batch, dtype, checkpointing, compiled, stage):
     out = dict(batch=batch, dtype=dtype, checkpointing=checkpointing, compile=compiled, stage=stage)
     if stage == 'walk':
         c, z = embed(pipe, ['cat']*batch), torch.randn((batch, *latent_shape(pipe)), device=device)
-        path = rollout(pipe, c, z)
+        path = trajectory(pipe, c, z)
         next(path)
         out['seconds'] = timed(lambda: next(path), device)
     else: out['seconds'] = timed(erase_step(pipe, batch, checkpointing, compiled) if stage == 'erase' else invert_step(pipe, batch), device)

@@ -11,9 +11,9 @@ import time
 import numpy as np
 import torch
 
-from hfi_nb.emoji import load_world
-from hfi_nb.inversion import STYLE, Inversion
 from hfi_nb.models import load_pipeline
+from hfi_nb.tokens.inversion import STYLE_TEMPLATES, Inversion
+from hfi_nb.worlds.emoji.world import load_world
 
 
 class Recipe:
@@ -35,7 +35,7 @@ class Recipe:
         i = torch.randint(len(self.pixels), (n,), generator=g)
         with torch.no_grad(): z = pipe.vae.encode(self.pixels[i]).latent_dist.sample(g)*pipe.vae.config.scaling_factor
         eps, t = torch.randn(z.shape, generator=g), torch.randint(1000, (n,), generator=g)
-        words = [STYLE[k].format('<v>') for k in torch.randint(len(STYLE), (n,), generator=g)]
+        words = [STYLE_TEMPLATES[k].format('<v>') for k in torch.randint(len(STYLE_TEMPLATES), (n,), generator=g)]
         c = self.text(self.tokenizer(words, padding='max_length', max_length=self.tokenizer.model_max_length, return_tensors='pt').input_ids).last_hidden_state
         loss = (pipe.unet(pipe.scheduler.add_noise(z, eps, t), t, c).sample-eps).square().mean()
         self.opt.zero_grad()

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 
 from hfi_nb.core import HfiError, Rate, append_jsonl, make_folder, read_jsonl
-from hfi_nb.emoji import load_judge, load_world, make_prompts, shows
-from hfi_nb.erase import erase
-from hfi_nb.evaluate import held_out
-from hfi_nb.guards import guard
-from hfi_nb.inversion import invert, templates_for
-from hfi_nb.models import draw, load_pipeline
-from hfi_nb.reward import image_features, load_clip
-from hfi_nb.selection import PARTED, modes, nearest_words
+from hfi_nb.erasing.erase import erase
+from hfi_nb.erasing.guards import guard
+from hfi_nb.measure.evaluate import held_out
+from hfi_nb.models import load_pipeline, sample
+from hfi_nb.reward.model import image_features, load_clip
+from hfi_nb.reward.select import OBJECT_THRESHOLD, clusters, nearest_words
+from hfi_nb.tokens.inversion import invert, templates_for
+from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts, shows
 
 SHORT = dict(start='uce', updates=10, lr=1e-3, batch=8, retain=5., ema=.8, paths=8, steps=8) # ten small updates from where the closed form ends
 ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'uce-near', 'rece')} | {'uce + 10': ('esd-x', SHORT)} # name → method and settings
@@ -44,7 +44,7 @@ def looks(pipe, world, concept):
     if concept in world.styles: return 'in the style of {}', [('style', [(concept, s) for s in world.subjects if world.split[s] == 'train'][:40])]
     pairs = [(a, s) for a in world.styles for s in world.concepts[concept]]
     features = image_features([world.image(*o) for o in pairs], load_clip())
-    mode = modes(features, least=PARTED)[0]
+    mode = clusters(features, least=OBJECT_THRESHOLD)[0]
     return '{}', [(word, [p for p, m in zip(pairs, mode, strict=True) if m == k]) for k, word in enumerate(nearest_words(pipe, features, mode))]
 
 
@@ -74,10 +74,10 @@ def count(paint, prompts, concept, world, judge):
 
 def run(pipe, method, tokens, what, concept, prompts, world, judge):
     "Seconds and rates of one method; none is the base model."
-    begun, paint = time.process_time(), partial(draw, pipe, steps=12)
+    begun, paint = time.process_time(), partial(sample, pipe, steps=12)
     if method in ERASERS:
         name, settings = ERASERS[method]
-        paint = partial(draw, erase(pipe, tokens, name, **settings, **what), steps=12)
+        paint = partial(sample, erase(pipe, tokens, name, **settings, **what), steps=12)
     took = time.process_time()-begun
     with guard(pipe, tokens, method, what['phrase']) if method in GUARDS else nullcontext(): rates = count(paint, prompts, concept, world, judge)
     return dict(seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})

@@ -20,20 +20,20 @@ WORK = '''
 import sys
 from pathlib import Path
 from safetensors.torch import save_file
-from hfi_nb.distill import distill, make_task, trained_weights
-from hfi_nb.images import generate
-from hfi_nb.models import draw, load_pipeline
-from hfi_nb.processes import once
-from hfi_nb.reward import image_features
+from hfi_nb.erasing.distill import distill, make_targets, trained_weights
+from hfi_nb.candidates.generate import generate
+from hfi_nb.models import load_pipeline, sample
+from hfi_nb.training.processes import main_only
+from hfi_nb.reward.model import image_features
 stage, folder, n = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 pipe = load_pipeline()
 if stage == 'draw':
     rows = generate(pipe, ['cat face', 'house']*(n//2), range(n), folder, batch=8, steps=10)
     image_features([folder/r['file'] for r in rows], cache=folder, batch=8)
 else:
-    safe = dict(contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=draw(pipe, ['house', 'cat face'], [0, 1], steps=4))
-    erased = distill(pipe, make_task(pipe, ['ink'], **safe), updates=n)
-    once(lambda: [save_file(trained_weights(o.unet), folder/f'{name}.safetensors') for name, o in dict(base=pipe, erased=erased).items()])
+    safe = dict(contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=sample(pipe, ['house', 'cat face'], [0, 1], steps=4))
+    erased = distill(pipe, make_targets(pipe, ['ink'], **safe), updates=n)
+    main_only(lambda: [save_file(trained_weights(o.unet), folder/f'{name}.safetensors') for name, o in dict(base=pipe, erased=erased).items()])
 '''
 
 

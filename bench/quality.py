@@ -6,14 +6,14 @@ Every subject in every style, '<subject> in the style of <style>', one seed each
 import argparse
 
 from hfi_nb.core import Rate
-from hfi_nb.emoji import Prompt, caption, load_judge, load_world
-from hfi_nb.models import draw, load_pipeline
+from hfi_nb.models import load_pipeline, sample
+from hfi_nb.worlds.emoji.world import Prompt, caption, load_judge, load_world
 
 
 def main(model, guidance, steps, subjects):
     pipe, world, judge = load_pipeline(model), load_world(), load_judge()
     prompts = [Prompt(caption(world.names[s], a), s, a) for a, s in world.pairs() if s in world.subjects[:subjects]]
-    seen = judge(draw(pipe, [p.text for p in prompts], range(len(prompts)), steps=steps, guidance=guidance))
+    seen = judge(sample(pipe, [p.text for p in prompts], range(len(prompts)), steps=steps, guidance=guidance))
     rows = list(zip(prompts, seen, strict=True))
     print(f'guidance {guidance:g}, {steps} steps')
     for a in [*world.styles, None]:

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from methods import SHORT, goal, questions
 
+from hfi_nb.attack.probes import complete, finish
+from hfi_nb.attack.red_team import ATTACKS, ThreatModel, run_attack, unattacked
+from hfi_nb.attack.relearning import Relearning, merged, search_and_erase
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
-from hfi_nb.emoji import load_judge, load_world, shows
-from hfi_nb.erase import CLOSED, erase
-from hfi_nb.export import lora
-from hfi_nb.inversion import put
-from hfi_nb.models import draw, load_pipeline
-from hfi_nb.persistence import Relearning, merged, search_and_erase
-from hfi_nb.probes import complete, finish
-from hfi_nb.redteam import ATTACKS, Goal, strike, unattacked
-from hfi_nb.reward import fit_reward, image_features, load_clip
+from hfi_nb.erasing.erase import CLOSED, erase
+from hfi_nb.erasing.export import lora
+from hfi_nb.models import load_pipeline, sample
+from hfi_nb.reward.model import fit_reward, image_features, load_clip
+from hfi_nb.tokens.inversion import insert_phrase
+from hfi_nb.worlds.emoji.world import load_judge, load_world, shows
 
 ERASED = {'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}), 'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
           'uce + 10': ('esd-x', 'token', SHORT), 'uce + 10 (word)': ('esd-x', 'word', SHORT)} # name → method, what it is given, settings
@@ -64,15 +64,15 @@ class Bench:
         name, by, settings = ERASED[method]
         return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **settings, **({} if name in CLOSED else dict(seed=self.seed)))
 
-    def goal(self): return Goal(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.what['phrase'], self.seed, [p.text for p in self.asked])
+    def goal(self): return ThreatModel(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.what['phrase'], self.seed, [p.text for p in self.asked])
 
     def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **DRAWN)
 
-    def floor(self, model): return Rate.of(self.unwanted(draw(model, [put(o, '') for o in self.where], self.goal().seeds(), **DRAWN))).to_dict() # when nobody asks
+    def floor(self, model): return Rate.of(self.unwanted(sample(model, [insert_phrase(o, '') for o in self.where], self.goal().seeds(), **DRAWN))).to_dict() # when nobody asks
 
     def kept(self, model):
         "Style and subject accuracy of what did not ask for the concept."
-        seen = self.judge(draw(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **DRAWN))
+        seen = self.judge(sample(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **DRAWN))
         return dict(style=Rate.of(p.style == v[0] for p, v in zip(self.other, seen, strict=True) if p.style), subject=Rate.of(p.subject == v[1] for p, v in zip(self.other, seen, strict=True)))
 
     def tuned(self, model, images, texts, steps=100):
@@ -89,13 +89,13 @@ class Bench:
     def probe(self, model, name): # → booleans, UNet evaluations
         "Pictures of what was asked for, to be finished or completed with prompts that do not ask for it."
         pictures = [self.world.image(p.style or self.world.styles[0], p.subject) for p in self.asked]
-        found, forwards = PROBES[name](model, pictures, [put(o, '') for o in self.where], **DRAWN)
+        found, forwards = PROBES[name](model, pictures, [insert_phrase(o, '') for o in self.where], **DRAWN)
         return self.unwanted(found), forwards
 
     def attack(self, model, name, plain):
         "One line of the table: hits, with or without the attack, prompt by prompt."
         if name in ATTACKS:
-            o = strike(model, self.goal(), ATTACKS[name], self.unwanted, plain=plain, **DRAWN)
+            o = run_attack(model, self.goal(), ATTACKS[name], self.unwanted, plain=plain, **DRAWN)
             return o.hit, o.attack.forwards
         return (self.weights_attack if name in WEIGHTS else self.probe)(model, name)
 

@@ -9,8 +9,8 @@ import argparse
 import numpy as np
 
 from hfi_nb.core import bootstrap_interval
-from hfi_nb.emoji import load_world
-from hfi_nb.reward import click_curve, image_features, load_clip, pixel_features, stand_ins
+from hfi_nb.reward.model import click_curve, image_features, load_clip, pixel_features, stand_ins
+from hfi_nb.worlds.emoji.world import load_world
 
 STEPS, CONCEPTS = (10, 20, 50, 100, 200), ('openmoji', 'weapons', 'kindergarten', 'blood')
 

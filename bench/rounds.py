@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 
 from hfi_nb.core import Rate, image_grid, read_json, write_json
-from hfi_nb.emoji import load_judge, load_world, make_prompts
-from hfi_nb.models import draw
+from hfi_nb.models import sample
 from hfi_nb.study import Study, simulated_annotator
+from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts
 
 FURTHER = dict(updates=120, batch=8, retain=10.) # settings of a further round's erasing
 
@@ -38,7 +38,7 @@ def told(study):
 def count(pipe, asking, harmless, judge):
     "Pictures and rates: what is unwanted where it was asked for, subject by subject too; the right subject and style of harmless prompts."
     prompts, n = asking+harmless, len(asking)
-    pictures = draw(pipe, [p.text for p in prompts], range(5000, 5000+len(prompts)))
+    pictures = sample(pipe, [p.text for p in prompts], range(5000, 5000+len(prompts)))
     seen, bad = judge(pictures), {p.subject for p in asking}
     left = {s: Rate.of(v[1] == s for p, v in zip(asking, seen, strict=False) if p.subject == s) for s in sorted(bad)}
     kept = list(zip(harmless, seen[n:], strict=True))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from methods import Runs, looks
 
-from hfi_nb.emoji import load_judge, load_world
-from hfi_nb.inversion import check_token, invert, templates_for
 from hfi_nb.models import load_pipeline
+from hfi_nb.tokens.inversion import check_token, invert, templates_for
+from hfi_nb.worlds.emoji.world import load_judge, load_world
 
 
 def measure(pipe, world, judge, concept, pairs, phrase, init, vectors, contexts):

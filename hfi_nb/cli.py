@@ -52,14 +52,14 @@ SPREAD = ('generate', 'reward', 'erase', 'evaluate') # what several processes ca
 
 def _say(facts, as_json):
     "Facts as one line of JSON, or a line each."
-    from hfi_nb.processes import rank
+    from hfi_nb.training.processes import rank
     if rank(): return
     if as_json: typer.echo(json.dumps(facts, default=lambda o: o.to_dict() if hasattr(o, 'to_dict') else str(o)))
     else: typer.echo('\n'.join(f'{k.replace("_", " "):32} {v:.3g}' if isinstance(v, float) else f'{k.replace("_", " "):32} {v}' for k, v in facts.items()))
 
 def _run(work, dry_run, json, **given):
-    from hfi_nb.processes import count
-    if count() > 1 and work.__name__ not in SPREAD: raise HfiError(f'hfi {work.__name__} runs in one process: start it without accelerate launch')
+    from hfi_nb.training.processes import world_size
+    if world_size() > 1 and work.__name__ not in SPREAD: raise HfiError(f'hfi {work.__name__} runs in one process: start it without accelerate launch')
     steps = work(**given)
     plan = next(steps) # a function, since a plan may take a while
     _say(plan() if dry_run else next(steps), json)
@@ -100,8 +100,8 @@ def cost(pipe, evaluations:int, memory:int=None, **more) -> dict:
 # %% ../nbs/13_cli.ipynb #d4f6309f
 def demo_task(folder, concept, n):
     "A study; the prompts to look at; the contexts to erase in; what is asked afterwards: of a style with held-out subjects, of a set of things with all of them."
-    from hfi_nb.emoji import load_world, make_prompts, shows
-    from hfi_nb.evaluate import held_out
+    from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
+    from hfi_nb.measure.evaluate import held_out
     from hfi_nb.study import Study
     world = load_world()
     if concept in world.styles: return Study(folder, concept=concept), make_prompts(world, 'train', n=160), [world.names[s] for s in world.subjects if world.split[s] == 'train'], held_out(concept, n)
@@ -110,7 +110,7 @@ def demo_task(folder, concept, n):
     return Study(folder, concept=concept, phrase='{}'), asking+harmless[:320-len(asking)], [f'{{}} in the style of {a}' for a in world.styles], held_out(concept, n, split=None)
 
 def _stages(study, prompts, contexts, asked): # name → function that does it and tells about it
-    from hfi_nb.emoji import load_judge, load_world, shows
+    from hfi_nb.worlds.emoji.world import load_judge, load_world, shows
     from hfi_nb.study import simulated_annotator
     world = load_world()
     def generate(): return f'{len(study.generate([p.text for p in prompts], steps=12))} candidates'
@@ -144,7 +144,7 @@ def demo_study(
     log=print,
 ):
     "The whole chain on the embedded model, with simulated feedback; gives the study and its evaluation."
-    from hfi_nb.evaluate import Evaluation
+    from hfi_nb.measure.evaluate import Evaluation
     study, *task = demo_task(folder, concept, n)
     file = study.folder/'demo.json' # the stages that are done
     done = read_json(file) if file.exists() else []
@@ -158,8 +158,8 @@ def demo_study(
 
 def table(result) -> str:
     "An evaluation as plain text."
-    from hfi_nb.evaluate import MEANING
-    rows = [(MEANING[k], str(m.before), str(m.after)) for k, m in result.measures.items() if m.n]
+    from hfi_nb.measure.evaluate import MEASURE_NAMES
+    rows = [(MEASURE_NAMES[k], str(m.before), str(m.after)) for k, m in result.measures.items() if m.n]
     return '\n'.join(f'{a:38} {b:32} {c}' for a, b, c in [('', 'before', 'after'), *rows])
 
 @app.command()
@@ -189,7 +189,7 @@ def generate(
     batch:int=32, # pictures at once
 ):
     "Draw candidates; those that are there already are not drawn again."
-    from hfi_nb.prompts import load_prompts
+    from hfi_nb.candidates.prompts import load_prompts
     yield from _generate(folder, [p.text for p in load_prompts(prompts) for _ in range(seeds)], dict(concept=concept, pipe=model, phrase=phrase, init=init, clip=clip), dict(steps=steps, guidance=guidance, sampler=sampler, batch=batch))
 
 def _generate(folder, texts, new, drawing):
@@ -202,7 +202,7 @@ def _generate(folder, texts, new, drawing):
 @app.command()
 def label(folder:Path, annotator:str='me', panel:str='grid', lab:bool=False, port:int=8866, browser:bool=True):
     "Open the panel in a browser: a page without code, or JupyterLab with --lab."
-    from hfi_nb.annotators import serve_labels
+    from hfi_nb.feedback.annotators import serve_labels
     raise typer.Exit(serve_labels(folder, _study(folder).concept, annotator, panel, page=not lab, port=port, browser=browser))
 
 # %% ../nbs/13_cli.ipynb #db2ddd0a
@@ -273,8 +273,8 @@ def erase(
 
 def _erase_cost(study, method, contexts, given):
     from dataclasses import asdict
-    from hfi_nb.distill import METHODS, Settings, updates_for
-    from hfi_nb.memory import predict_memory
+    from hfi_nb.erasing.distill import METHODS, Settings, updates_for
+    from hfi_nb.backbones.memory import predict_memory
     pipe = study.pipe
     if method not in METHODS: return cost(pipe, 0, method=method, contexts=contexts)
     o = Settings(**(dict(method=method, updates=updates_for(len(study.tokens()))) | {k: v for k, v in given.items() if k not in ('start', 'every')})) # a closed form costs next to nothing
@@ -290,8 +290,8 @@ def evaluate(
     batch:int=32, # pictures at once
 ):
     "Measure what is gone and what is kept, on held-out prompts of the mini world."
-    from hfi_nb.emoji import load_world
-    from hfi_nb.evaluate import held_out
+    from hfi_nb.worlds.emoji.world import load_world
+    from hfi_nb.measure.evaluate import held_out
     study, world = _study(folder), load_world()
     if study.concept not in (*world.styles, *world.concepts): raise HfiError(f'{study.concept!r} is not of the mini world: measure it in Python, with prompts and a judge of your own, study.evaluate(prompts, judge=…, world=…)')
     prompts = held_out(study.concept, n)
@@ -309,7 +309,7 @@ def redteam(
     batch:int=32, # pictures at once
 ):
     "Attack the erased model and count; the reward says what shows the concept."
-    from hfi_nb.redteam import ATTACKS
+    from hfi_nb.attack.red_team import ATTACKS
     if strange := [o for o in attack or () if o not in ATTACKS]: raise HfiError(f'unknown attack {strange[0]!r}: use some of {", ".join(ATTACKS)}')
     study, texts, attacks = _study(folder), lines(contexts), {o: ATTACKS[o] for o in attack or ATTACKS}
     pictures = (len(attacks)+1)*len(texts) # without attack they are drawn once
@@ -337,7 +337,7 @@ def export(
 ):
     "Write what was learned as one small file: the exact difference to the base model, or a LoRA for other tools."
     from hfi_nb.core import make_folder
-    from hfi_nb.export import LORA_FILES, save_delta, save_lora
+    from hfi_nb.erasing.export import LORA_FILES, save_delta, save_lora
     study, file = _study(folder), to/(LORA_FILES.get(naming, naming) if rank else 'delta.safetensors')
     yield lambda: dict(writes=file)
     base, erased, to = study.pipe, study.erased(), make_folder(to)

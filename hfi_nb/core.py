@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['wilson', 'Rate', 'bootstrap_interval', 'default_device', 'seeded_noise', 'HfiError', 'make_folder', 'atomic',
            'write_json', 'read_json', 'append_jsonl', 'read_jsonl', 'file_hash', 'versions', 'open_image',
-           'picture_bytes', 'image_grid', 'thumbnail']
+           'image_bytes', 'image_grid', 'thumbnail']
 
 # %% ../nbs/00_core.ipynb #51cd8a16
 import hashlib
@@ -171,7 +171,7 @@ def open_image(path) -> Image.Image:
         raise HfiError(f'picture {path} is damaged ({e}): delete it, and it will be drawn again') from e
 
 # %% ../nbs/00_core.ipynb #a8aec6c9
-def picture_bytes(picture, kind:str='png') -> bytes:
+def image_bytes(picture, kind:str='png') -> bytes:
     "A PIL image or a matplotlib figure as a file's content: PNG, or another format that Pillow or matplotlib knows."
     buffer = io.BytesIO()
     if hasattr(picture, 'savefig'): picture.savefig(buffer, format=kind, dpi=90)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CLASSES', 'PICKLES', 'SAMPLERS', 'refuse_pickle', 'load_pipeline', 'encoders', 'vocabulary', 'check_fused',
            'model_hash', 'add_lora', 'to_safetensors', 'frame', 'tokenize', 'per_encoder', 'encode_text', 'embed',
-           'to_noise', 'parts', 'unet_out', 'predict_noise', 'add_noise', 'times_and_noise', 'to_latents', 'to_pixels',
-           'to_images', 'rollout', 'pooled', 'latent_shape', 'draw']
+           'to_noise', 'split_conditioning', 'unet_out', 'predict_noise', 'add_noise', 'times_and_noise', 'to_latents',
+           'to_pixels', 'to_images', 'trajectory', 'pooled', 'latent_shape', 'sample']
 
 # %% ../nbs/02_models.ipynb #89f5d318
 import hashlib
@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from .core import HfiError, atomic, default_device, seeded_noise
-from .emoji import data_dir
+from .worlds.emoji.world import data_dir
 
 # %% ../nbs/02_models.ipynb #b71bdb07
 CLASSES = {o.__name__: o for o in (StableDiffusionPipeline, StableDiffusionXLPipeline)}
@@ -177,8 +177,8 @@ def _ids(pipe, tok, encoder, prompts, tokens):
     starts = [size+sum(len(o.vectors) for o in tokens[:i]) for i in range(len(tokens))]
     rows = {o.name: list(range(s, s+len(o.vectors))) for o, s in zip(tokens, starts, strict=True)}
     def ids(prompt):
-        parts = re.split('('+'|'.join(map(re.escape, rows))+')', prompt) if rows else [prompt]
-        found = [i for part in parts for i in rows.get(part) or tok(pipe.maybe_convert_prompt(part, tok), add_special_tokens=False).input_ids]
+        split_conditioning = re.split('('+'|'.join(map(re.escape, rows))+')', prompt) if rows else [prompt]
+        found = [i for part in split_conditioning for i in rows.get(part) or tok(pipe.maybe_convert_prompt(part, tok), add_special_tokens=False).input_ids]
         if len(found)+2 > tok.model_max_length: raise HfiError(f'prompt too long for {tok.model_max_length} tokens: {prompt[:80]!r}: shorten it')
         return _framed(tok, found)
     return torch.tensor([ids(p) for p in prompts], device=pipe.device)
@@ -233,7 +233,7 @@ def to_noise(out, z, t, scheduler) -> torch.Tensor:
     return abar.sqrt()*out + (1-abar).sqrt()*z
 
 # %% ../nbs/02_models.ipynb #1d6e4f73
-def parts(pipe, c) -> tuple: # (b, length, width), dict or None
+def split_conditioning(pipe, c) -> tuple: # (b, length, width), dict or None
     "What cross-attention reads of c, and what SDXL's UNet is told beside it: the pooled text, and the picture's size as uncropped."
     if pipe.unet.config.addition_embed_type != 'text_time': return c, None
     n = pipe.unet.config.sample_size*pipe.vae_scale_factor
@@ -241,7 +241,7 @@ def parts(pipe, c) -> tuple: # (b, length, width), dict or None
 
 def unet_out(pipe, z, t, c, weights=None) -> torch.Tensor: # like z
     "What the UNet itself gives, computed in its own precision; `weights` {name: tensor} stand in for its own for this call."
-    own, (words, beside) = pipe.unet.dtype, parts(pipe, c.to(pipe.unet.dtype))
+    own, (words, beside) = pipe.unet.dtype, split_conditioning(pipe, c.to(pipe.unet.dtype))
     args, beside = (z.to(own), torch.as_tensor(t, device=z.device).expand(len(z)), words), dict(added_cond_kwargs=beside)
     return (torch.func.functional_call(pipe.unet, {k: w.to(own) for k, w in weights.items()}, args, beside) if weights else pipe.unet(*args, **beside)).sample.to(z.dtype)
 
@@ -293,7 +293,7 @@ def to_images(pipe, z, batch:int=32) -> list: # PIL
 SAMPLERS = dict(ddim=DDIMScheduler, dpm=DPMSolverMultistepScheduler)
 
 @torch.no_grad()
-def rollout(
+def trajectory(
     pipe,
     c, # text embeddings (b, l, d)
     z, # pure noise (b, ch, h, w)
@@ -325,13 +325,13 @@ def latent_shape(pipe) -> tuple:
 
 def _stock_prompts(pipe, c, null) -> dict:
     "Embeddings and the one of no prompt, under the names that the stock pipeline gives them."
-    (words, beside), (no_words, no_beside) = parts(pipe, c), parts(pipe, null.expand(len(c), -1, -1))
+    (words, beside), (no_words, no_beside) = split_conditioning(pipe, c), split_conditioning(pipe, null.expand(len(c), -1, -1))
     pools = dict(pooled_prompt_embeds=beside['text_embeds'], negative_pooled_prompt_embeds=no_beside['text_embeds']) if beside else {}
     return dict(prompt_embeds=words, negative_prompt_embeds=no_words, **pools)
 
 # %% ../nbs/02_models.ipynb #4fdd5c65
 @torch.no_grad()
-def draw(
+def sample(
     pipe,
     prompts, # strings, or text embeddings (b, l, d)
     seeds, # one per prompt

@@ -10,12 +10,12 @@ import html
 
 import ipywidgets as widgets
 
-from .core import HfiError, image_grid, picture_bytes
-from .distill import with_weights
-from .export import delta
-from .inversion import put
-from .models import draw, embed
-from .redteam import ATTACKS, Attack, Goal, strike
+from .core import HfiError, image_grid, image_bytes
+from .erasing.distill import with_weights
+from .erasing.export import delta
+from .tokens.inversion import insert_phrase
+from .models import sample, embed
+from .attack.red_team import ATTACKS, AttackResult, ThreatModel, run_attack
 
 # %% ../nbs/12a_playground.ipynb #c189287b
 LOOK = '<style>.hfi-conceal:not(:hover) { filter: blur(14px) grayscale(1); } .hfi-playground { width: max-content; max-width: 100%; padding: 14px; }</style>'
@@ -36,7 +36,7 @@ class Playground:
         "Put up pictures, row by row, and say something about them."
         self.images, large = list(images), max(images[0].size) > 128
         if large if self.conceal is None else self.conceal: self.picture.add_class('hfi-conceal')
-        self.picture.value = picture_bytes(image_grid(self.images, columns, zoom=1 if large else 2, **labels))
+        self.picture.value = image_bytes(image_grid(self.images, columns, zoom=1 if large else 2, **labels))
         self.status.value = html.escape(text)
 
     def attempt(self, action, *args):
@@ -72,7 +72,7 @@ class StrengthDial(Playground):
     def redraw(self):
         "Draw at the slider's strength, each strength once."
         for s in (0., self.slider.value):
-            if s not in self.drawn: self.drawn[s] = draw(self.at(s), self.prompts, self.seeds, **self.drawing)
+            if s not in self.drawn: self.drawn[s] = sample(self.at(s), self.prompts, self.seeds, **self.drawing)
         self.show([*self.drawn[0.], *self.drawn[s]], len(self.prompts), ' · '.join(self.prompts), rows=['base', f'{s:g}'])
 
 # %% ../nbs/12a_playground.ipynb #2d5916f2
@@ -96,15 +96,15 @@ class Compare(Playground):
     def redraw(self):
         "Draw what the controls say."
         seeds = range(self.seed.value, self.seed.value+self.n)
-        images = [im for model in self.models.values() for im in draw(model, [self.prompt.value]*self.n, seeds, **self.drawing)]
+        images = [im for model in self.models.values() for im in sample(model, [self.prompt.value]*self.n, seeds, **self.drawing)]
         self.show(images, self.n, self.prompt.value, rows=list(self.models), heads=seeds)
 
 # %% ../nbs/12a_playground.ipynb #41e6606f
 def own_words(words:str): # → an attack
     "The attack of a person: these words behind each harmless prompt."
-    def attack(erased, goal:Goal) -> Attack:
-        texts = [put(o, words.replace('{', '').replace('}', '')) for o in goal.contexts]
-        return Attack(embed(erased, texts), 0, texts)
+    def attack(erased, goal:ThreatModel) -> AttackResult:
+        texts = [insert_phrase(o, words.replace('{', '').replace('}', '')) for o in goal.contexts]
+        return AttackResult(embed(erased, texts), 0, texts)
     return attack
 
 # %% ../nbs/12a_playground.ipynb #f7eea12a
@@ -114,7 +114,7 @@ class AttackPlayground(Playground):
     "Attacks on an erased model, one at a time, with the pictures they brought back."
     def __init__(self,
         erased, # pipeline under attack
-        goal:Goal, # what an attacker has; its contexts are the columns
+        goal:ThreatModel, # what an attacker has; its contexts are the columns
         unwanted, # list of PIL images → one boolean each: a judge, a reward with a threshold
         attacks:dict=ATTACKS, # name → attack
         conceal:bool=None, # see `Playground`
@@ -125,7 +125,7 @@ class AttackPlayground(Playground):
         self.words = widgets.Text('', placeholder='words behind each prompt', layout=widgets.Layout(width='300px'))
         self.button = widgets.Button(description='Attack', icon='bolt', tooltip='draw with the chosen attack')
         super().__init__([self.choice, self.words, self.button], 'what the base model, the erased model and the attacked one draw', conceal)
-        self.before = [draw(m, goal.asked(), goal.seeds(), **drawing) for m in (goal.base, erased)]
+        self.before = [sample(m, goal.asked(), goal.seeds(), **drawing) for m in (goal.base, erased)]
         self.button.on_click(lambda _: self.attempt(self.attack))
         self.put_up(self.before[1], 'no attack yet')
 
@@ -133,7 +133,7 @@ class AttackPlayground(Playground):
         "Run the chosen attack and show what it brought back."
         name = self.choice.value
         self.status.value = f'{name} …'
-        self.strike = s = strike(self.erased, self.goal, own_words(self.words.value) if name == OWN else self.attacks[name], self.unwanted, name, **self.drawing)
+        self.strike = s = run_attack(self.erased, self.goal, own_words(self.words.value) if name == OWN else self.attacks[name], self.unwanted, name, **self.drawing)
         words = f' · {s.attack.texts[0]!r}, …' if s.attack.texts else ''
         self.put_up(s.images, f'{name}: shown {s.success}, without attack {s.alone}; {s.attack.forwards} evaluations of the UNet, {s.seconds:.0f} s{words}')
 

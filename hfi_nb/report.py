@@ -16,11 +16,11 @@ from pathlib import Path
 import jinja2
 import matplotlib.pyplot as plt
 
-from .core import HfiError, Rate, atomic, image_grid, picture_bytes, read_json, write_json
-from .emoji import load_world
-from .evaluate import MEANING, Evaluation, measure, show_survivors
-from .inversion import SoftToken
-from .reward import RewardModel
+from .core import HfiError, Rate, atomic, image_grid, image_bytes, read_json, write_json
+from .worlds.emoji.world import load_world
+from .measure.evaluate import MEASURE_NAMES, Evaluation, measure, show_survivors
+from .tokens.inversion import SoftToken
+from .reward.model import RewardModel
 
 # %% ../nbs/11_report.ipynb #803c76fd
 def dot_plot(measures:dict, title:str='', labels=('before', 'after')):
@@ -31,7 +31,7 @@ def dot_plot(measures:dict, title:str='', labels=('before', 'after')):
         for rate, dy, colour in ((m.before, .13, '#8a8f98'), (m.after, -.13, '#c2410c')):
             ax.plot(rate.interval, [y+dy]*2, color=colour, lw=1.6, solid_capstyle='round')
             ax.plot(rate.value, y+dy, 'o', color=colour, ms=5, label=labels[dy < 0] if y == 0 else None)
-    ax.set(yticks=range(len(shown)), yticklabels=[f'{MEANING[k]} (n = {m.n})' for k, m in shown], xlim=(-.02, 1.02), title=title)
+    ax.set(yticks=range(len(shown)), yticklabels=[f'{MEASURE_NAMES[k]} (n = {m.n})' for k, m in shown], xlim=(-.02, 1.02), title=title)
     ax.xaxis.set_major_formatter('{x:.0%}')
     ax.grid(axis='x', color='#e5e7eb')
     ax.spines[['top', 'right', 'left']].set_visible(False)
@@ -43,7 +43,7 @@ def dot_plot(measures:dict, title:str='', labels=('before', 'after')):
 def embedded(picture) -> str: # a data: address
     "A PIL image or a figure, written into the page itself."
     kind = 'svg' if hasattr(picture, 'savefig') else 'webp' # a fifth of a PNG's size
-    return f'data:image/{dict(svg="svg+xml").get(kind, kind)};base64,{base64.b64encode(picture_bytes(picture, kind)).decode()}'
+    return f'data:image/{dict(svg="svg+xml").get(kind, kind)};base64,{base64.b64encode(image_bytes(picture, kind)).decode()}'
 
 def pairs_picture(evaluation:Evaluation, group:str, n:int=12, sides:dict=None): # name → pictures, same prompts and seeds; default: before and after
     "The first n prompts of a group, one side above the other; None where there are none."
@@ -168,7 +168,7 @@ def write_report(folder) -> Path: # of the page
     pictures = [('asked for it', pairs_picture(e, 'concept')), ('asked for something else', pairs_picture(e, 'other'))]
     if e.before and any(r['group'] == 'concept' for r in e.rows): pictures.append(('worst cases: survivors, or where there are none the pictures nearest to one', show_survivors(e, 12)))
     text = PAGE.render(title=f'{e.concept}: what is gone, what is kept', answer=answer(e), simulated=dict(facts).get('erasing: simulated', False), judge=e.meta.get('judge', 'unnamed'),
-                       plot=embedded(dot_plot(e.measures)), measures=[(k, m) for k, m in e.measures.items() if m.n], meaning=MEANING, strikes=strikes(folder),
+                       plot=embedded(dot_plot(e.measures)), measures=[(k, m) for k, m in e.measures.items() if m.n], meaning=MEASURE_NAMES, strikes=strikes(folder),
                        pictures=[(t, embedded(p)) for t, p in pictures if p is not None], survivors=[e.rows[i] for i in e.survivors()[:20]], instead=list(e.instead().items())[:12],
                        distances=[r for r in rows if r['part'] == 'distance'], facts=made, commands=commands(folder))
     with atomic(folder/'report.html') as part: part.write_text(text, encoding='utf-8')
@@ -226,7 +226,7 @@ def write_card(folder) -> Path: # of the card
     folder = Path(folder)
     e, facts = Evaluation.load(folder) if (folder/'evaluation.json').exists() else None, history(folder)
     text = CARD.render(concept=escape(read_json(folder/'study.json')['concept']), simulated=dict(facts).get('erasing: simulated', False), judge=e and e.meta.get('judge', 'unnamed'),
-                       measures=[(k, m) for k, m in e.measures.items() if m.n] if e else [], meaning=MEANING, strikes=strikes(folder), facts=[(k, str(v).replace('|', '/').replace('`', "'")) for k, v in facts])
+                       measures=[(k, m) for k, m in e.measures.items() if m.n] if e else [], meaning=MEASURE_NAMES, strikes=strikes(folder), facts=[(k, str(v).replace('|', '/').replace('`', "'")) for k, v in facts])
     with atomic(folder/'erased'/'README.md') as part: part.write_text(text, encoding='utf-8')
     return folder/'erased'/'README.md'
 
@@ -268,11 +268,11 @@ def write_comparison(a, b, to=None) -> Path: # of the page
     both, found = paired(x, y), [history(o) for o in folders]
     if both: pictures = [(title, pairs_picture(x, group, sides=dict(zip(('before', *names), (x.before, x.after, y.after), strict=True)))) for title, group in (('asked for it: the base model, then both erased ones', 'concept'), ('asked for something else', 'other'))]
     else: pictures = [(f'{n}: asked for {e.concept}', pairs_picture(e, 'concept')) for n, e in zip(names, parts, strict=True)]
-    tables = [('Before and after', side_by_side(parts, lambda e: [(MEANING[k], f'{m.before} → {m.after}') for k, m in e.measures.items() if m.n])),
+    tables = [('Before and after', side_by_side(parts, lambda e: [(MEASURE_NAMES[k], f'{m.before} → {m.after}') for k, m in e.measures.items() if m.n])),
               ('Attacks: share that shows the concept, with or without attack', side_by_side(folders, lambda o: [(s['name'], s['success']) for s in strikes(o)])),
               ('How they were made', side_by_side([*zip(found, parts, strict=True)], lambda o: [*o[0], *((f'evaluation: {k}', v) for k, v in o[1].meta.items())]))]
     text = COMPARISON.render(title=' and '.join(names)+', side by side', studies=[dict(name=n, answer=answer(e), simulated=dict(h).get('erasing: simulated')) for n, e, h in zip(names, parts, found, strict=True)],
-                             both=list(both.items()), plot=embedded(dot_plot(both, labels=names)) if both else '', meaning=MEANING, pictures=[(t, embedded(p)) for t, p in pictures if p is not None], tables=tables)
+                             both=list(both.items()), plot=embedded(dot_plot(both, labels=names)) if both else '', meaning=MEASURE_NAMES, pictures=[(t, embedded(p)) for t, p in pictures if p is not None], tables=tables)
     to = Path(to or folders[0]/f'compared-with-{folders[1].resolve().name}.html')
     with atomic(to) as part: part.write_text(text, encoding='utf-8')
     return to

@@ -12,21 +12,21 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from .annotators import SimulatedAnnotator, open_panel
+from .feedback.annotators import SimulatedAnnotator, open_panel
 from .core import HfiError, atomic, make_folder, open_image, read_json, versions, write_json
-from .distill import conflicts, make_task
-from .emoji import load_world, shows
-from .erase import CLOSED, erase
-from .evaluate import Evaluation, evaluate, held_out
-from .feedback import FeedbackStore, check_text
-from .images import generate, load_images
-from .inversion import THING, SoftToken, check_token, invert, templates_for
+from .erasing.distill import conflicts, make_targets
+from .worlds.emoji.world import load_world, shows
+from .erasing.erase import CLOSED, erase
+from .measure.evaluate import Evaluation, evaluate, held_out
+from .feedback.store import FeedbackStore, check_text
+from .candidates.generate import generate, load_images
+from .tokens.inversion import OBJECT_TEMPLATES, SoftToken, check_token, invert, templates_for
 from .models import load_pipeline, model_hash
-from .processes import once
-from .redteam import ATTACKS, Goal, red_team
+from .training.processes import main_only
+from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .report import write_card, write_report
-from .reward import RewardModel, acquisition_order, fit_reward, image_features, load_clip
-from .selection import LEAST, PARTED, modes, nearest_words, top_k, weights
+from .reward.model import RewardModel, acquisition_order, fit_reward, image_features, load_clip
+from .reward.select import STYLE_THRESHOLD, OBJECT_THRESHOLD, clusters, nearest_words, top_k, weights
 
 # %% ../nbs/12_study.ipynb #7b198871
 class Study:
@@ -61,7 +61,7 @@ class Study:
         if self._pipe is None and not self.model: raise HfiError(f'{self.folder} was begun with a pipeline in memory: pass the same one as pipe=')
         return self._pipe or load_pipeline(str(self.folder/self.model) if self.model == PREVIOUS else self.model)
     @property
-    def thing(self) -> bool: return templates_for(self.phrase) is THING # whether the concept is a thing: its looks are told apart, and the reward goes by likeness
+    def thing(self) -> bool: return templates_for(self.phrase) is OBJECT_TEMPLATES # whether the concept is a thing: its looks are told apart, and the reward goes by likeness
     @property
     def rounds(self) -> list: # of studies, this one last
         "This study and the rounds before it."
@@ -122,7 +122,7 @@ def _select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict: # to
     top = [n for n in top_k(score, ids, k, features, **settings) if score[n] >= .5]
     if not top: raise HfiError('no picture is likelier unwanted than wanted: label more pictures, or draw candidates that show the concept')
     fine = sorted((n for n, i in enumerate(ids) if max(said.get(i, 1), guess[n]) < .5), key=lambda n: (guess[n], ids[n]))[:safe]
-    chosen = dict(top=[ids[n] for n in top], weights=weights(score[top]).tolist(), modes=modes(features[top], most, PARTED if self.thing else LEAST)[0].tolist(), safe=[ids[n] for n in fine])
+    chosen = dict(top=[ids[n] for n in top], weights=weights(score[top]).tolist(), modes=clusters(features[top], most, OBJECT_THRESHOLD if self.thing else STYLE_THRESHOLD)[0].tolist(), safe=[ids[n] for n in fine])
     write_json(self.folder/'selection.json', chosen)
     return chosen
 
@@ -166,7 +166,7 @@ def _opposed(self, contexts, method='esd-x', **settings) -> list: # 'token and t
     tokens = self.tokens()
     if method in CLOSED or len(tokens) < 2: return []
     few = dict(paths=4, steps=4) | {k: v for k, v in settings.items() if k in ('batch', 'checkpointing')}
-    near = conflicts(self.pipe, make_task(self.pipe, tokens, self.phrase, contexts[:8]), **few)
+    near = conflicts(self.pipe, make_targets(self.pipe, tokens, self.phrase, contexts[:8]), **few)
     return [f'{a.name} and {b.name}: {near[i, j]:.2f}' for i, a in enumerate(tokens) for j, b in enumerate(tokens[:i]) if near[i, j] < -.1]
 
 def _safe(self): # prompts, pictures
@@ -180,7 +180,7 @@ def _erase(self, contexts, **settings):
     erased = erase(self.pipe, tokens, phrase=self.phrase, contexts=contexts, safe=safe, safe_images=images, path=self.folder/'erasing.safetensors', **settings)
     facts = dict(concept=self.concept, base=model_hash(self.pipe), erased=model_hash(erased), rounds=len(self.rounds), labels=len(self.store.labels(self.concept)), annotators=len(self.store.by_annotator(self.concept)),
                simulated=self.simulated, contexts=len(contexts), safe=len(safe), settings={k: v for k, v in settings.items() if k != 'callback'}, opposed=opposed, tokens=[o.meta for o in tokens], versions=versions())
-    once(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))
+    main_only(lambda: erased.save_pretrained(self.folder/'erased') or write_json(self.folder/'erased'/'hfi.json', facts))
     return erased
 
 def _erased(self):
@@ -195,7 +195,7 @@ def _evaluate(self, prompts=None, concept=None, **settings) -> Evaluation:
 def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, prompts=None, **settings) -> list: # of Strikes
     "Attacks on the erased model, counted and saved; by default the reward itself answers, the concept's name is its word, and the prompts without attack are that word after each context."
     token, erased, found = self.tokens()[0], self.erased(), make_folder(self.folder/'redteam')
-    goal = Goal(self.rounds[0].pipe, contexts, word or self.concept, token, self.images(token.meta['top']), self.phrase, prompts=prompts)
+    goal = ThreatModel(self.rounds[0].pipe, contexts, word or self.concept, token, self.images(token.meta['top']), self.phrase, prompts=prompts)
     strikes = red_team(erased, goal, unwanted or self.unwanted(), attacks, **settings)
     for o in strikes:
         with atomic(found/f'{o.name}.safetensors') as part: save_file(dict(found=o.attack.found.contiguous()), part)

@@ -13,18 +13,17 @@ from diffusers import (AutoencoderKL, DDIMScheduler, DiffusionPipeline, EulerDis
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from hfi_nb.closed_form import rows
+from hfi_nb.erasing.closed_form import concept_rows
 from hfi_nb.core import HfiError, seeded_noise
-from hfi_nb.distill import make_task
-from hfi_nb.emoji import data_dir
-from hfi_nb.erase import erase
-from hfi_nb.export import LORA_FILES, load_delta, save_delta, save_lora
-from hfi_nb.guards import guard
-from hfi_nb.images import generate
-from hfi_nb.inversion import Inversion, SoftToken, invert
-from hfi_nb.models import (add_lora, add_noise, draw, embed, encoders, frame, latent_shape, load_pipeline, model_hash, parts, per_encoder, predict_noise, rollout, to_images,
-                           tokenize, unet_out)
-from hfi_nb.redteam import ATTACKS, Goal, rece_embedding
+from hfi_nb.erasing.distill import make_targets
+from hfi_nb.worlds.emoji.world import data_dir
+from hfi_nb.erasing.erase import erase
+from hfi_nb.erasing.export import LORA_FILES, load_delta, save_delta, save_lora
+from hfi_nb.erasing.guards import guard
+from hfi_nb.candidates.generate import generate
+from hfi_nb.tokens.inversion import Inversion, SoftToken, invert
+from hfi_nb.models import add_lora, add_noise, sample, embed, encoders, frame, latent_shape, load_pipeline, model_hash, split_conditioning, per_encoder, predict_noise, trajectory, to_images, tokenize, unet_out
+from hfi_nb.attack.red_team import ATTACKS, ThreatModel, rece_embedding
 TOKENIZER = data_dir()/'emoji'/'model'/'tokenizer'
 BETAS = dict(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', steps_offset=1) # as in the real models
 UNCLIPPED = dict(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
@@ -98,7 +97,7 @@ def text_and_noise(kind, tmp):
     hook.remove()
     (z, t), kwargs, out = seen[0]
     c = torch.cat([embed(pipe, [None, None]), embed(pipe, PROMPTS)])
-    words, beside = parts(pipe, c)
+    words, beside = split_conditioning(pipe, c)
     assert torch.allclose(words, kwargs['encoder_hidden_states'], atol=1e-5) and (words[:2] == 0).all() == (kind == 'SDXL')
     for k, v in (beside or {}).items(): assert torch.allclose(v, kwargs['added_cond_kwargs'][k], atol=1e-5)
     with torch.no_grad():
@@ -110,11 +109,11 @@ def text_and_noise(kind, tmp):
     assert torch.equal(add_noise(pipe, z, out, times), ddim.add_noise(z, out, times))
 def drawing(kind, tmp):
     pipe, ref = mine(kind), stock(folder(kind))
-    pictures = draw(pipe, PROMPTS, SEEDS, **LOOK)
+    pictures = sample(pipe, PROMPTS, SEEDS, **LOOK)
     assert far(pictures, asked(ref)) <= 2 < far(pictures, asked(ref, PROMPTS[::-1])) # the prompt matters
-    *_, (_, z) = rollout(pipe, embed(pipe, PROMPTS), seeded_noise(SEEDS, latent_shape(pipe)), **LOOK)
+    *_, (_, z) = trajectory(pipe, embed(pipe, PROMPTS), seeded_noise(SEEDS, latent_shape(pipe)), **LOOK)
     assert far(to_images(pipe, z), pictures) <= 2
-    assert [r['id'] for r in generate(pipe, PROMPTS, SEEDS, tmp, **LOOK)] == [r['id'] for r in generate(pipe, PROMPTS, SEEDS, tmp, **LOOK, callback=lambda rows: 1/0)]
+    assert [r['id'] for r in generate(pipe, PROMPTS, SEEDS, tmp, **LOOK)] == [r['id'] for r in generate(pipe, PROMPTS, SEEDS, tmp, **LOOK, callback=lambda concept_rows: 1/0)]
 RESNET = dict(norm1='in_layers.0', conv1='in_layers.2', time_emb_proj='emb_layers.1', norm2='out_layers.0', conv2='out_layers.3', conv_shortcut='skip_connection')
 REST = {'time_embedding.linear_1': 'time_embed.0', 'time_embedding.linear_2': 'time_embed.2', 'add_embedding.linear_1': 'label_emb.0.0', 'add_embedding.linear_2': 'label_emb.0.2',
         'conv_in': 'input_blocks.0.0', 'conv_norm_out': 'out.0', 'conv_out': 'out.2'}
@@ -162,16 +161,16 @@ def single_file(kind, tmp):
     save_single(pipe, kind, tmp/'model.safetensors')
     back = load_pipeline(str(tmp/'model.safetensors'), device='cpu', dtype=torch.float32, config=folder(kind))
     assert type(back) is type(pipe) and model_hash(back) == model_hash(pipe) and back.scheduler.config.prediction_type == pipe.scheduler.config.prediction_type
-    assert far(draw(back, PROMPTS, SEEDS, **LOOK), draw(pipe, PROMPTS, SEEDS, **LOOK)) == 0
+    assert far(sample(back, PROMPTS, SEEDS, **LOOK), sample(pipe, PROMPTS, SEEDS, **LOOK)) == 0
 def inversion(kind, tmp):
     pipe = mine(kind)
-    before, loop = model_hash(pipe), Inversion(pipe, draw(pipe, PROMPTS, SEEDS, **LOOK), vectors=2, batch=2)
+    before, loop = model_hash(pipe), Inversion(pipe, sample(pipe, PROMPTS, SEEDS, **LOOK), vectors=2, batch=2)
     start = loop.rows.detach().clone()
     for _ in range(2): loop.train_step()
     assert len(per_encoder(pipe, start)) == len(encoders(pipe)) == (2 if kind == 'SDXL' else 1)
     assert all((a != b).all(1).any() for a, b in zip(per_encoder(pipe, start), per_encoder(pipe, loop.rows), strict=True))
     assert model_hash(pipe) == before and all(p.grad is None for o in (pipe.unet, *(e for _, e in encoders(pipe))) for p in o.parameters())
-    token = invert(pipe, draw(pipe, PROMPTS, SEEDS, **LOOK), steps=2, every=2, batch=2)
+    token = invert(pipe, sample(pipe, PROMPTS, SEEDS, **LOOK), steps=2, every=2, batch=2)
     assert sum(token.widths) == token.vectors.shape[1]
     encoders(pipe)[-1][1].get_input_embeddings().weight.data += 1
     assert model_hash(pipe) != before # every encoder counts
@@ -190,10 +189,10 @@ def token_file(kind, tmp):
     else:
         ref.load_textual_inversion(found['clip_l'], token='<no>', text_encoder=ref.text_encoder, tokenizer=ref.tokenizer)
         ref.load_textual_inversion(found['clip_g'], token='<no>', text_encoder=ref.text_encoder_2, tokenizer=ref.tokenizer_2)
-    pictures, taught = draw(mine(kind), asking, SEEDS, tokens=[back], **LOOK), mine(kind)
+    pictures, taught = sample(mine(kind), asking, SEEDS, tokens=[back], **LOOK), mine(kind)
     back.add_to(taught)
-    assert far(pictures, asked(ref, asking)) <= 2 and far(pictures, draw(taught, asking, SEEDS, **LOOK)) <= 2
-    assert far(pictures, draw(mine(kind), PROMPTS, SEEDS, **LOOK)) > 2
+    assert far(pictures, asked(ref, asking)) <= 2 and far(pictures, sample(taught, asking, SEEDS, **LOOK)) <= 2
+    assert far(pictures, sample(mine(kind), PROMPTS, SEEDS, **LOOK)) > 2
     for other in set(KINDS)-{kind}:
         if a_token(other).vectors.shape != token.vectors.shape:
             with pytest.raises(HfiError, match='invert the token on this model'): a_token(other).add_to(taught)
@@ -202,34 +201,34 @@ METHODS['esd-x'] = METHODS['sdd']
 
 def an_erased(kind, method='uce'):
     pipe = mine(kind)
-    safe = dict(contexts=['house'], safe=['red heart'], safe_images=draw(pipe, ['red heart'], [3], **LOOK))
+    safe = dict(contexts=['house'], safe=['red heart'], safe_images=sample(pipe, ['red heart'], [3], **LOOK))
     return pipe, erase(pipe, [a_token(kind), 'openmoji'], method, **safe, **METHODS[method])
 
 def erasing(kind, tmp):
-    base, before = draw(mine(kind), PROMPTS, SEEDS, **LOOK), model_hash(mine(kind))
+    base, before = sample(mine(kind), PROMPTS, SEEDS, **LOOK), model_hash(mine(kind))
     for method in METHODS:
         pipe, erased = an_erased(kind, method)
         may = ('attn2.to_k.weight', 'attn2.to_v.weight') if method in ('uce', 'rece') else tuple(k for k in pipe.unet.state_dict() if '.attn2.' in k)
         new = {k for k, w in erased.unet.state_dict().items() if not torch.equal(w, pipe.unet.state_dict()[k])}
         assert new and all(k.endswith(may) for k in new) and type(erased) is type(pipe) and model_hash(pipe) == before
         erased.save_pretrained(tmp/method)
-        pictures = draw(erased, PROMPTS, SEEDS, **LOOK)
+        pictures = sample(erased, PROMPTS, SEEDS, **LOOK)
         assert far(pictures, asked(stock(tmp/method))) <= 2 < far(pictures, base)
-    task, n, without = make_task(pipe, ['openmoji']), pipe.tokenizer.model_max_length, embed(pipe, [None])
+    task, n, without = make_targets(pipe, ['openmoji']), pipe.tokenizer.model_max_length, embed(pipe, [None])
     without[0, 1:n] = without[0, 1:n].roll(5, 0) # the end of the empty prompt stands beside the end of the five words' own
-    assert torch.equal(task.c_0, without) and len(rows(pipe, task)[0]) == n # closed forms see words alone
+    assert torch.equal(task.c_0, without) and len(concept_rows(pipe, task)[0]) == n # closed forms see words alone
 def exporting(kind, tmp):
     pipe, erased = an_erased(kind)
-    pictures = draw(erased, PROMPTS, SEEDS, **LOOK)
+    pictures = sample(erased, PROMPTS, SEEDS, **LOOK)
     save_delta(pipe, erased, tmp/'delta.safetensors')
-    assert far(draw(load_delta(mine(kind), tmp/'delta.safetensors'), PROMPTS, SEEDS, **LOOK), pictures) <= 2
+    assert far(sample(load_delta(mine(kind), tmp/'delta.safetensors'), PROMPTS, SEEDS, **LOOK), pictures) <= 2
     assert save_lora(pipe, erased, tmp/'lora', rank=80) < 1e-3 # a full rank loses nothing
     save_lora(pipe, erased, tmp/'lora', 80, 'kohya')
     for file in LORA_FILES.values():
         ref = stock(folder(kind))
         ref.load_lora_weights(str(tmp/'lora'), weight_name=file)
         assert far(asked(ref), pictures) <= 2
-        assert far(draw(add_lora(mine(kind), tmp/'lora'/file), PROMPTS, SEEDS, **LOOK), pictures) <= 2
+        assert far(sample(add_lora(mine(kind), tmp/'lora'/file), PROMPTS, SEEDS, **LOOK), pictures) <= 2
         for method in METHODS: # it hangs beside the weights of `ref`
             with pytest.raises(HfiError, match='carries a LoRA'): erase(ref, ['openmoji'], method, contexts=['house'], **METHODS[method])
 def guarding(kind, tmp):
@@ -243,11 +242,11 @@ CHEAP = dict(concept_inversion=dict(steps=1, batch=2), ring_a_bell=dict(populati
 
 def attacking(kind, tmp):
     pipe, erased = an_erased(kind)
-    goal = Goal(pipe, ['house', 'cat face'], 'openmoji', a_token(kind), draw(pipe, PROMPTS, SEEDS, **LOOK))
+    goal = ThreatModel(pipe, ['house', 'cat face'], 'openmoji', a_token(kind), sample(pipe, PROMPTS, SEEDS, **LOOK))
     c = embed(pipe, goal.asked())
     for name, attack in ATTACKS.items():
         result = attack(erased, goal, **CHEAP.get(name, {}))
-        assert result.found.shape == c.shape and torch.isfinite(result.found).all() and len(draw(erased, result.found, SEEDS, **LOOK)) == 2
+        assert result.found.shape == c.shape and torch.isfinite(result.found).all() and len(sample(erased, result.found, SEEDS, **LOOK)) == 2
     back, n = rece_embedding(erased, goal).found, pipe.tokenizer.model_max_length
     assert torch.allclose(rece_embedding(pipe, goal, reg=1e-9).found, c, atol=1e-3) and not torch.allclose(back[:, :n], c[:, :n], atol=1e-2) and torch.equal(back[:, n:], c[:, n:])
     ids = pipe.tokenizer('cat face', add_special_tokens=False, return_tensors='pt').input_ids

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from hfi_nb.core import append_jsonl
-from hfi_nb.feedback import Event, FeedbackStore
-from hfi_nb.panels import sample_study
+from hfi_nb.feedback.store import Event, FeedbackStore
+from hfi_nb.feedback.panels import sample_study
 from hfi_nb.study import Study
 
 CHROME, DRIVER = shutil.which('chromium') or shutil.which('google-chrome'), shutil.which('chromedriver')
@@ -58,7 +58,7 @@ def make_study(folder, n=160, size=None):
 
 def write_notebook(study, panel, annotator, concept='ink drawings', **options):
     "A notebook of three cells that opens a panel."
-    code = f'from hfi_nb.annotators import open_panel\np = open_panel({str(study)!r}, {concept!r}, {annotator!r}, {panel!r}, **{options!r})\np'
+    code = f'from hfi_nb.feedback.annotators import open_panel\np = open_panel({str(study)!r}, {concept!r}, {annotator!r}, {panel!r}, **{options!r})\np'
     cells = [nbformat.v4.new_code_cell(o) for o in ('1 + 1', code, '"the end"')]
     nb = nbformat.v4.new_notebook(cells=cells, metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')))
     nbformat.write(nb, study/f'{panel}.ipynb')
@@ -290,12 +290,12 @@ def test_rank_and_review_in_jupyterlab(lab, driver):
 
 
 PLAYGROUND = """import torch
-from hfi_nb.emoji import load_judge, load_world
-from hfi_nb.erase import erase
-from hfi_nb.inversion import SoftToken
+from hfi_nb.worlds.emoji.world import load_judge, load_world
+from hfi_nb.erasing.erase import erase
+from hfi_nb.tokens.inversion import SoftToken
 from hfi_nb.models import load_pipeline
 from hfi_nb.playground import AttackPlayground, Compare, StrengthDial
-from hfi_nb.redteam import Goal
+from hfi_nb.attack.red_team import Goal
 world, pipe = load_world(), load_pipeline()
 harmless = [world.names[s] for s in world.subjects if world.split[s] == 'train']
 erased = erase(pipe, ['openmoji'], 'uce', contexts=harmless)

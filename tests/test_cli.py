@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hfi_nb.core import HfiError
-from hfi_nb.emoji import load_world, make_prompts
+from hfi_nb.worlds.emoji.world import load_world, make_prompts
 
 
 def test_the_demonstration_has_a_task_for_styles_and_things_and_refuses_others_before_it_writes(tmp_path):

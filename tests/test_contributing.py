@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hfi_nb.distill import METHODS, make_task
-from hfi_nb.erase import CLOSED
-from hfi_nb.models import draw, model_hash
-from hfi_nb.redteam import ATTACKS
+from hfi_nb.erasing.distill import METHODS, make_targets
+from hfi_nb.erasing.erase import CLOSED
+from hfi_nb.models import sample, model_hash
+from hfi_nb.attack.red_team import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent
 HOWTOS = sorted((ROOT/'docs'/'howto').glob('*.md'))
@@ -38,11 +38,11 @@ def test_the_blocks_of_a_how_to_page_run(page, run_page): run_page(page)
 def test_the_new_eraser_attack_metric_and_concept_do_what_they_say(run_page):
     got = run_page(ROOT/'CONTRIBUTING.md')
     pipe, text = got['pipe'], ['house in the style of ink']
-    task = make_task(pipe, ['ink'], contexts=['house'])
+    task = make_targets(pipe, ['ink'], contexts=['house'])
     assert model_hash(got['project'](pipe, task, share=0.)) == model_hash(pipe)
     d = (task.c_s-task.c_0).double().mean((0, 1))
     for name, W in got['readers'](got['erased'].unet).items(): assert (W@d).abs().max() < 1e-5*(got['readers'](pipe.unet)[name]@d).abs().max(), name
-    pictures = [draw(m, text, [0], steps=2)[0].tobytes() for m in (pipe, got['erased'], got['trained'])]
+    pictures = [sample(m, text, [0], steps=2)[0].tobytes() for m in (pipe, got['erased'], got['trained'])]
     assert len(set(pictures)) == 3
     assert len(got['found'].attack.texts) == got['found'].success.n == 2 and not any(t.endswith(' ink') for t in got['found'].attack.texts)
     colours = got['result'].distances['saturation']

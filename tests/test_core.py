@@ -79,8 +79,8 @@ def test_damaged_and_missing_pictures_are_named():
 
 def test_bytes_of_a_picture_are_that_picture_of_a_figure_a_picture_of_it():
     dot = Image.new('RGB', (3, 2), 'red')
-    assert Image.open(io.BytesIO(picture_bytes(dot))).tobytes() == dot.tobytes()
-    assert Image.open(io.BytesIO(picture_bytes(Figure(figsize=(2, 1))))).size == (180, 90) and b'<svg' in picture_bytes(Figure(), 'svg')
+    assert Image.open(io.BytesIO(image_bytes(dot))).tobytes() == dot.tobytes()
+    assert Image.open(io.BytesIO(image_bytes(Figure(figsize=(2, 1))))).size == (180, 90) and b'<svg' in image_bytes(Figure(), 'svg')
 
 
 def test_a_thumbnail_is_small_keeps_its_proportions_and_hides_what_is_finer_than_its_blur():

@@ -33,20 +33,21 @@ def plain(source): return re.sub(r'^\s*[%!].*$', '', source, flags=re.M) # witho
 
 NOTEBOOKS = {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in sorted((ROOT/'nbs').glob('*.ipynb'))}
 ORDER = [m for nb in NOTEBOOKS.values() if (m := exports(nb))]
-MODULES = {p.stem: p for p in sorted((ROOT/'hfi_nb').glob('*.py')) if not p.stem.startswith('_')}
+PACKAGE = ROOT/'hfi_nb'
+MODULES = {'.'.join(p.relative_to(PACKAGE).with_suffix('').parts): p for p in sorted(PACKAGE.rglob('*.py')) if not p.stem.startswith('_')}
 TREES = {name: ast.parse(p.read_text(encoding='utf-8')) for name, p in MODULES.items()}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def siblings(tree):
+def siblings(name, tree):
     "Names of the package's own modules that a module imports, wherever the import stands."
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            name = '.'*node.level + (node.module or '')
-            if m := re.match(r'(?:\.|hfi_nb\.)(\w+)', name): yield m[1]
-            elif name in ('.', 'hfi_nb'): yield from (a.name for a in node.names)
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or '').startswith('hfi_nb')):
+            room = name.split('.')[:-node.level] if node.level else []
+            base = '.'.join([*room, *(node.module or '').removeprefix('hfi_nb').split('.')]).strip('.')
+            yield from [base] if base in MODULES else ('.'.join(filter(None, [base, a.name])) for a in node.names)
         elif isinstance(node, ast.Import):
-            yield from (a.name.split('.')[1] for a in node.names if a.name.startswith('hfi_nb.'))
+            yield from (a.name.removeprefix('hfi_nb.') for a in node.names if a.name.startswith('hfi_nb.'))
 
 
 def unpickles(tree):
@@ -67,7 +68,7 @@ def test_every_module_has_its_notebook():
 @pytest.mark.parametrize('name', MODULES)
 def test_a_module_imports_only_lower_numbered_ones(name):
     lower = ORDER[:ORDER.index(name)]
-    assert [s for s in siblings(TREES[name]) if s not in lower] == []
+    assert [s for s in siblings(name, TREES[name]) if s not in lower] == []
 
 
 @pytest.mark.parametrize('name', MODULES)

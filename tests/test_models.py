@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hfi_nb.core import HfiError, image_grid, seeded_noise
-from hfi_nb.emoji import data_dir, load_world
+from hfi_nb.worlds.emoji.world import data_dir, load_world
 
 
 def test_loading_errors(tmp_path):
@@ -57,21 +57,21 @@ def test_v_prediction_gives_back_the_noise_it_was_made_of():
 
 def test_a_trajectory_ends_in_the_picture_that_the_stock_pipeline_draws():
     pipe, words = load_pipeline(), ['crab in the style of openmoji', 'house']
-    path = list(rollout(pipe, embed(pipe, words), seeded_noise([3, 4], (16, 8, 8)), steps=5))
+    path = list(trajectory(pipe, embed(pipe, words), seeded_noise([3, 4], (16, 8, 8)), steps=5))
     assert len(path) == 6 and torch.equal(path[0][1], seeded_noise([3, 4], (16, 8, 8))) and path[-1][0] == 0
-    for mine, stock in zip(to_images(pipe, path[-1][1]), draw(pipe, words, [3, 4], steps=5), strict=True):
+    for mine, stock in zip(to_images(pipe, path[-1][1]), sample(pipe, words, [3, 4], steps=5), strict=True):
         assert np.abs(np.asarray(mine).astype(int)-np.asarray(stock)).max() <= 2
 
 
 def test_a_picture_depends_on_prompt_and_seed_not_on_its_batch():
     pipe = load_pipeline()
-    two = draw(pipe, ['cat face', 'house'], [5, 6], steps=4)
-    again = draw(pipe, ['cat face', 'house'], [5, 6], steps=4)
-    alone = draw(pipe, ['house'], [6], steps=4)
+    two = sample(pipe, ['cat face', 'house'], [5, 6], steps=4)
+    again = sample(pipe, ['cat face', 'house'], [5, 6], steps=4)
+    alone = sample(pipe, ['house'], [6], steps=4)
     assert [a.tobytes() for a in two] == [a.tobytes() for a in again]
     assert np.abs(np.asarray(two[1]).astype(int)-np.asarray(alone[0]).astype(int)).max() <= 2
-    with pytest.raises(HfiError, match='1 prompts but 2 seeds'): draw(pipe, ['cat face'], [1, 2])
-    with pytest.raises(HfiError, match='no prompts'): draw(pipe, [], [])
+    with pytest.raises(HfiError, match='1 prompts but 2 seeds'): sample(pipe, ['cat face'], [1, 2])
+    with pytest.raises(HfiError, match='no prompts'): sample(pipe, [], [])
 
 
 def test_single_file(tmp_path):
@@ -126,8 +126,8 @@ def test_add_lora(tmp_path):
     assert torch.allclose(half.unet.get_parameter(f'{name}.weight'), W+.5*B@A, atol=1e-5)
     beside.load_lora_weights(str(tmp_path/'lora'))
     with pytest.raises(HfiError, match='carries a LoRA beside its weights: fuse it'): model_hash(beside)
-    a, b = (np.asarray(draw(p, ['house'], [1], steps=2)[0]).astype(int) for p in (beside, fused))
-    assert np.abs(a-b).max() <= 2 < np.abs(a-np.asarray(draw(base, ['house'], [1], steps=2)[0])).max()
+    a, b = (np.asarray(sample(p, ['house'], [1], steps=2)[0]).astype(int) for p in (beside, fused))
+    assert np.abs(a-b).max() <= 2 < np.abs(a-np.asarray(sample(base, ['house'], [1], steps=2)[0])).max()
     save_file({k: torch.zeros(4, 7) for k in kohya if 'down' in k} | {k: w for k, w in kohya.items() if 'down' not in k}, tmp_path/'wide.safetensors')
     with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'wide.safetensors')
     assert model_hash(base) == model_hash(load_pipeline())

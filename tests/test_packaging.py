@@ -29,12 +29,12 @@ def test_wheel_holds_the_mini_world_and_stays_small(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f'hfi_nb/data/{p.relative_to(ROOT/"data").as_posix()}' for p in (ROOT/'data/emoji').rglob('*') if p.is_file()}
     assert wanted and wanted <= names
-    assert {'hfi_nb/py.typed', 'hfi_nb/core.py'} <= names
+    assert {'hfi_nb/py.typed', 'hfi_nb/core.py', 'hfi_nb/worlds/emoji/world.py'} <= names
 
 
 def test_unpacked_wheel_finds_its_data(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path/'site')
-    code = ("import sys; sys.path.insert(0, 'site'); import hfi_nb.emoji as e; "
+    code = ("import sys; sys.path.insert(0, 'site'); import hfi_nb.worlds.emoji.world as e; "
             "print(e.__file__); print(len(e.load_world().subjects))")
     done = subprocess.run([sys.executable, '-I', '-c', code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

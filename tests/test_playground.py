@@ -5,11 +5,11 @@ import torch
 from PIL import Image
 
 from hfi_nb.core import HfiError
-from hfi_nb.emoji import load_judge, load_world
-from hfi_nb.erase import erase
-from hfi_nb.inversion import SoftToken
-from hfi_nb.models import draw, load_pipeline
-from hfi_nb.redteam import Goal
+from hfi_nb.worlds.emoji.world import load_judge, load_world
+from hfi_nb.erasing.erase import erase
+from hfi_nb.tokens.inversion import SoftToken
+from hfi_nb.models import sample, load_pipeline
+from hfi_nb.attack.red_team import ThreatModel
 
 
 def test_the_dial_draws_the_base_model_at_0_the_erased_one_at_1_and_something_between():
@@ -22,7 +22,7 @@ def test_the_dial_draws_the_base_model_at_0_the_erased_one_at_1_and_something_be
         seen.setdefault(s, knob.picture.value)
         assert knob.picture.value == seen[s]
     assert len(set(seen.values())) == 3
-    for s, model in ((0., pipe), (1., erased)): assert knob.drawn[s][0].tobytes() == draw(model, words, [0], steps=3)[0].tobytes()
+    for s, model in ((0., pipe), (1., erased)): assert knob.drawn[s][0].tobytes() == sample(model, words, [0], steps=3)[0].tobytes()
 
 
 def test_the_comparison_follows_prompt_and_seed_and_says_what_is_wrong_with_a_prompt():
@@ -31,7 +31,7 @@ def test_the_comparison_follows_prompt_and_seed_and_says_what_is_wrong_with_a_pr
     first = panel.picture.value
     assert [im.tobytes() for im in panel.images[:2]] == [im.tobytes() for im in panel.images[2:]]
     panel.seed.value = 1
-    assert panel.images[0].tobytes() == draw(pipe, ['house', 'house'], [1, 2], steps=2)[0].tobytes()
+    assert panel.images[0].tobytes() == sample(pipe, ['house', 'house'], [1, 2], steps=2)[0].tobytes()
     panel.prompt.value = 'crab <b>'
     assert panel.picture.value != first and panel.status.value == 'crab &lt;b&gt;'
     panel.prompt.value = 'crab '*99
@@ -41,7 +41,7 @@ def test_the_comparison_follows_prompt_and_seed_and_says_what_is_wrong_with_a_pr
 
 def test_a_click_attacks_counts_as_strike_does_and_says_what_goes_wrong():
     pipe, world = load_pipeline(), load_world()
-    aim = Goal(pipe, ['house', 'crab'], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)), [world.image('openmoji', 'house')])
+    aim = ThreatModel(pipe, ['house', 'crab'], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)), [world.image('openmoji', 'house')])
     def openmoji(images): return [style == 'openmoji' for style, _ in load_judge()(images)]
     def broken(erased, goal): raise HfiError('no <budget> left')
     panel = AttackPlayground(erase(pipe, ['openmoji'], 'uce', contexts=['house', 'crab']), aim, openmoji, dict(broken=broken), steps=3)

@@ -13,12 +13,12 @@ import pytest
 from test_feedback import check_what_stands
 
 from hfi_nb.core import HfiError
-from hfi_nb.feedback import ANSWERS, EVENTS, SETTLED, Event, FeedbackStore, group_id
+from hfi_nb.feedback.store import ANSWERS, EVENTS, SETTLED, Event, FeedbackStore, group_id
 
 BIN = max(Path('/usr/lib/postgresql').glob('*/bin'), default=None) or (Path(found).parent if (found := shutil.which('initdb')) else None)
 pytest.importorskip('psycopg', reason='needs psycopg')
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BIN is None, reason='needs the PostgreSQL binaries')]
-WRITER = "import sys; from hfi_nb.feedback import *; s = FeedbackStore(sys.argv[1])\nfor i in range(int(sys.argv[3])): s.append([Event('label', f'p{i}', sys.argv[2], 'many', label=i % 2)])"
+WRITER = "import sys; from hfi_nb.feedback.store import *; s = FeedbackStore(sys.argv[1])\nfor i in range(int(sys.argv[3])): s.append([Event('label', f'p{i}', sys.argv[2], 'many', label=i % 2)])"
 
 
 @pytest.fixture(scope='module')

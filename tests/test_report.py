@@ -6,8 +6,8 @@ import re
 import pytest
 
 from hfi_nb.core import HfiError, read_json, write_json
-from hfi_nb.emoji import Prompt, load_world
-from hfi_nb.evaluate import compare
+from hfi_nb.worlds.emoji.world import Prompt, load_world
+from hfi_nb.measure.evaluate import compare
 
 
 def test_report(tmp_path):

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from hfi_nb.annotators import SimulatedAnnotator
+from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.models import load_pipeline
-from hfi_nb.reward import default_clip
+from hfi_nb.reward.model import default_clip
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT/'nbs').glob('3*_sd15_*.ipynb'))

@@ -12,9 +12,9 @@ from hfi_nb.core import file_hash, read_json, read_jsonl
 
 DRAW = '''
 import os, sys
-from hfi_nb.images import generate
+from hfi_nb.candidates.generate import generate
 from hfi_nb.models import load_pipeline
-from hfi_nb.processes import rank
+from hfi_nb.training.processes import rank
 turns = []
 def watch(rows):
     turns.append(rows)
@@ -22,27 +22,27 @@ def watch(rows):
 rows = generate(load_pipeline(), [f'{o} face' for o in ('cat', 'dog', 'fox', 'bear', 'cow')][:n], range(n), folder, batch=2, steps=2, callback=watch)
 '''
 FEATURES = DRAW + '''
-from hfi_nb.reward import image_features
+from hfi_nb.reward.model import image_features
 assert len(image_features([f'{folder}/{r["file"]}' for r in rows], cache=folder, batch=2)) == n
 '''
 ERASE = '''
 import os
 import torch
 from safetensors.torch import save_file
-from hfi_nb.distill import distill, make_task, trained_weights
-from hfi_nb.models import draw, load_pipeline
-from hfi_nb.processes import once, rank
+from hfi_nb.erasing.distill import distill, make_targets, trained_weights
+from hfi_nb.models import load_pipeline, sample
+from hfi_nb.training.processes import main_only, rank
 torch.use_deterministic_algorithms(True)
 pipe = load_pipeline()
-safe = dict(contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=draw(pipe, ['house', 'cat face'], [0, 1], steps=2))
+safe = dict(contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=sample(pipe, ['house', 'cat face'], [0, 1], steps=2))
 def watch(loop):
     if loop.step == kill and rank() == 1: os._exit(9)
 small = dict(updates=4, every=2, refresh=2, paths=3, steps=2, batch=batch, callback=watch, path=f'{folder}/erasing.safetensors')
-erased = distill(pipe, make_task(pipe, ['ink'], **safe), **small)
-once(lambda: save_file(trained_weights(erased.unet), f'{folder}/weights.safetensors'))
+erased = distill(pipe, make_targets(pipe, ['ink'], **safe), **small)
+main_only(lambda: save_file(trained_weights(erased.unet), f'{folder}/weights.safetensors'))
 '''
 EVALUATE = '''
-from hfi_nb.evaluate import evaluate, held_out
+from hfi_nb.measure.evaluate import evaluate, held_out
 from hfi_nb.models import load_pipeline
 evaluate(load_pipeline(), load_pipeline(), held_out('ink', 3), 'ink', folder=folder, steps=2, batch=2)
 '''
@@ -55,7 +55,7 @@ def free_port():
 
 
 SERVER = multiprocessing.get_context('forkserver') # imports what is heavy once, for all processes
-SERVER.set_forkserver_preload(['hfi_nb.distill', 'hfi_nb.evaluate'])
+SERVER.set_forkserver_preload(['hfi_nb.erasing.distill', 'hfi_nb.measure.evaluate'])
 
 
 def worker(script, env, file):

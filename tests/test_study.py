@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from hfi_nb.core import HfiError, read_json, write_json
-from hfi_nb.emoji import load_world, make_prompts, shows
-from hfi_nb.inversion import SoftToken
-from hfi_nb.models import draw, load_pipeline, model_hash
-from hfi_nb.redteam import ATTACKS
+from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
+from hfi_nb.tokens.inversion import SoftToken
+from hfi_nb.models import sample, load_pipeline, model_hash
+from hfi_nb.attack.red_team import ATTACKS
 
 def labelled(study, n): # → study, prompts, annotator
     prompts = make_prompts(load_world(), 'train', styles=['openmoji', 'ink'], n=n)
@@ -46,7 +46,7 @@ def test_study(tmp_path):
     assert again.report().exists() and 'simulated' in (tmp_path/'erased'/'README.md').read_text()
     assert len(result.rows) == 4 and read_json(tmp_path/'erased'/'hfi.json')['simulated'] and len(again.records) == 24 # nobody is asked about what was drawn to measure
     assert read_json(tmp_path/'redteam.json')[0]['judge'] == 'the reward itself' and '| replay |' in (tmp_path/'erased'/'README.md').read_text()
-    assert draw(load_pipeline(str(tmp_path/'erased')), ['house'], [0], steps=2)
+    assert sample(load_pipeline(str(tmp_path/'erased')), ['house'], [0], steps=2)
 
 
 def test_rounds(tmp_path):

@@ -32,8 +32,9 @@ def stale_modules():
     from nbdev.export import nb_export
     with tempfile.TemporaryDirectory() as scratch:
         for nb in sorted((ROOT/'nbs').glob('*.ipynb')): nb_export(nb, lib_path=Path(scratch)/'hfi_nb')
-        fresh = sorted(f for f in Path(scratch).rglob('*.py') if f.name != '_modidx.py')
-        return [ROOT/'hfi_nb'/f.name for f in fresh if without_paths(f) != without_paths(ROOT/'hfi_nb'/f.name)]
+        made = Path(scratch)/'hfi_nb'
+        names = sorted(f.relative_to(made) for f in made.rglob('*.py') if not f.name.startswith('_'))
+        return [ROOT/'hfi_nb'/name for name in names if without_paths(made/name) != without_paths(ROOT/'hfi_nb'/name)]
 
 
 def without_paths(module):

@@ -65,7 +65,7 @@ def links(text:str, path:Path) -> str:
 
 def module_of(path:Path) -> str|None:
     "The module that a notebook exports."
-    found = re.search(r'#\|\s*default_exp\s+(\w+)', path.read_text(encoding='utf-8'))
+    found = re.search(r'#\|\s*default_exp\s+([\w.]+)', path.read_text(encoding='utf-8'))
     return found and found[1]
 
 
