@@ -15,7 +15,8 @@ from methods import SHORT, Runs, count, goal, questions
 
 from hfi_nb.erasing.closed_form import uce
 from hfi_nb.erasing.distill import PAPER, distill, make_targets, updates_for
-from hfi_nb.models import embed, latent_shape, load_pipeline, predict_noise, sample
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.worlds.emoji.world import load_judge, load_world
 
 RATES, MOST = (3e-4, 1e-3), 400
@@ -24,10 +25,10 @@ RATES, MOST = (3e-4, 1e-3), 400
 def evaluation():
     "Seconds that one evaluation of the network takes of a batch of 16, for one of them; the best of ten."
     pipe = load_pipeline()
-    z, t, c = torch.randn(16, *latent_shape(pipe)), torch.full((16,), 500), embed(pipe, ['house']).expand(16, -1, -1)
+    z, t, c = torch.randn(16, *backbone_of(pipe).latent_shape), torch.full((16,), 500), backbone_of(pipe).encode(['house']).expand(16, -1, -1)
     def once():
         begun = time.perf_counter()
-        with torch.no_grad(): predict_noise(pipe, z, t, c)
+        with torch.no_grad(): backbone_of(pipe).output(z, t, c)
         return (time.perf_counter()-begun)/16
     return dict(seconds=round(min(once() for _ in range(10)), 5))
 

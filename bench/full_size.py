@@ -26,9 +26,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from hfi_nb.backbones.memory import predict_memory
 from hfi_nb.core import default_device
 from hfi_nb.erasing.distill import Erasure, make_targets
-from hfi_nb.models import embed, latent_shape, trajectory
+from hfi_nb.backbones.loading import backbone_of
 from hfi_nb.tokens.inversion import Inversion
-from hfi_nb.worlds.emoji.world import data_dir
+from hfi_nb.core import data_dir
 
 UNETS = dict( # the public models' configs
     sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2, block_out_channels=(320, 640, 1280, 1280),
@@ -69,7 +69,7 @@ def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
 
 def erase_step(pipe, batch, checkpointing, compiled):
     "A function that takes one gradient at points already walked to."
-    shape, loop = latent_shape(pipe), Erasure(pipe, make_targets(pipe, ['house']), batch=batch, checkpointing=checkpointing)
+    shape, loop = backbone_of(pipe).latent_shape, Erasure(pipe, make_targets(pipe, ['house']), batch=batch, checkpointing=checkpointing)
     loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device), torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
     if compiled: loop.student.unet.compile()
     return loop.train_step
@@ -87,8 +87,8 @@ def measure(model, batch, dtype, checkpointing, compiled, stage):
     if device.type == 'cuda': torch.cuda.reset_peak_memory_stats()
     out = dict(batch=batch, dtype=dtype, checkpointing=checkpointing, compile=compiled, stage=stage)
     if stage == 'walk':
-        c, z = embed(pipe, ['cat']*batch), torch.randn((batch, *latent_shape(pipe)), device=device)
-        path = trajectory(pipe, c, z)
+        c, z = backbone_of(pipe).encode(['cat']*batch), torch.randn((batch, *backbone_of(pipe).latent_shape), device=device)
+        path = backbone_of(pipe).trajectory(c, z)
         next(path)
         out['seconds'] = timed(lambda: next(path), device)
     else: out['seconds'] = timed(erase_step(pipe, batch, checkpointing, compiled) if stage == 'erase' else invert_step(pipe, batch), device)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import torch
 
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.tokens.inversion import STYLE_TEMPLATES, Inversion
 from hfi_nb.worlds.emoji.world import load_world
 

@@ -15,7 +15,8 @@ from hfi_nb.core import HfiError, Rate, append_jsonl, make_folder, read_jsonl
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.guards import guard
 from hfi_nb.measure.evaluate import held_out
-from hfi_nb.models import load_pipeline, sample
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.reward.model import image_features, load_clip
 from hfi_nb.reward.select import OBJECT_THRESHOLD, clusters, nearest_words
 from hfi_nb.tokens.inversion import invert, templates_for

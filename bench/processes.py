@@ -22,7 +22,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from hfi_nb.erasing.distill import distill, make_targets, trained_weights
 from hfi_nb.candidates.generate import generate
-from hfi_nb.models import load_pipeline, sample
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.training.processes import main_only
 from hfi_nb.reward.model import image_features
 stage, folder, n = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])

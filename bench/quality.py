@@ -6,7 +6,8 @@ Every subject in every style, '<subject> in the style of <style>', one seed each
 import argparse
 
 from hfi_nb.core import Rate
-from hfi_nb.models import load_pipeline, sample
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.worlds.emoji.world import Prompt, caption, load_judge, load_world
 
 

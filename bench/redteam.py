@@ -22,7 +22,8 @@ from hfi_nb.attack.relearning import Relearning, merged, search_and_erase
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.erasing.erase import CLOSED, erase
 from hfi_nb.erasing.export import lora
-from hfi_nb.models import load_pipeline, sample
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.reward.model import fit_reward, image_features, load_clip
 from hfi_nb.tokens.inversion import insert_phrase
 from hfi_nb.worlds.emoji.world import load_judge, load_world, shows

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from hfi_nb.core import Rate, image_grid, read_json, write_json
-from hfi_nb.models import sample
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.study import Study, simulated_annotator
 from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts
 

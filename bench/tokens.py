@@ -11,7 +11,7 @@ from pathlib import Path
 
 from methods import Runs, looks
 
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.tokens.inversion import check_token, invert, templates_for
 from hfi_nb.worlds.emoji.world import load_judge, load_world
 

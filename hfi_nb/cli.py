@@ -86,15 +86,15 @@ def stage(work):
 def cost(pipe, evaluations:int, memory:int=None, **more) -> dict:
     "What so many evaluations of a UNet take on this machine, and the memory for it (default: the weights)."
     import torch
-    from hfi_nb.models import embed, latent_shape, unet_out
-    z, c = torch.zeros((4, *latent_shape(pipe)), device=pipe.device), embed(pipe, ['a picture']*4)
+    from hfi_nb.backbones.loading import backbone_of
+    z, c = torch.zeros((4, *backbone_of(pipe).latent_shape), device=pipe.device), backbone_of(pipe).encode(['a picture']*4)
     with torch.no_grad():
         for _ in 'ab': # the first one warms up
             begun = time.perf_counter()
-            unet_out(pipe, z, 500, c).cpu()
+            backbone_of(pipe).output(z, 500, c).cpu()
             seconds = time.perf_counter()-begun
     nets = [o for o in pipe.components.values() if isinstance(o, torch.nn.Module)]
-    rest = sum(p.numel()*p.element_size() for o in nets for p in o.parameters() if memory is None or o is not pipe.unet)
+    rest = sum(p.numel()*p.element_size() for o in nets for p in o.parameters() if memory is None or o is not backbone_of(pipe).denoiser)
     return dict(**more, unet_evaluations=evaluations, memory_GiB=((memory or 0)+rest)/2**30, minutes=evaluations*seconds/4/60, device=str(pipe.device))
 
 # %% ../nbs/13_cli.ipynb #d4f6309f
@@ -193,7 +193,7 @@ def generate(
     yield from _generate(folder, [p.text for p in load_prompts(prompts) for _ in range(seeds)], dict(concept=concept, pipe=model, phrase=phrase, init=init, clip=clip), dict(steps=steps, guidance=guidance, sampler=sampler, batch=batch))
 
 def _generate(folder, texts, new, drawing):
-    from hfi_nb.models import load_pipeline
+    from hfi_nb.backbones.loading import load_pipeline
     def pipe(): return _study(folder).pipe if (folder/'study.json').exists() else load_pipeline(new['pipe'] or 'emoji')
     yield lambda: cost(pipe(), 2*len(texts)*drawing['steps'], pictures=len(texts), **drawing)
     study = _study(folder, **new)
@@ -274,12 +274,14 @@ def erase(
 def _erase_cost(study, method, contexts, given):
     from dataclasses import asdict
     from hfi_nb.erasing.distill import METHODS, Settings, updates_for
+    from hfi_nb.backbones.loading import backbone_of
     from hfi_nb.backbones.memory import predict_memory
     pipe = study.pipe
+    net = backbone_of(pipe)
     if method not in METHODS: return cost(pipe, 0, method=method, contexts=contexts)
     o = Settings(**(dict(method=method, updates=updates_for(len(study.tokens()))) | {k: v for k, v in given.items() if k not in ('start', 'every')})) # a closed form costs next to nothing
     walked = -(-o.updates//o.refresh)*o.paths*o.steps*2
-    memory = predict_memory(pipe.unet.config, o.batch, pipe.unet.dtype, METHODS[method][1], o.checkpointing, tokens=pipe.tokenizer.model_max_length)['total']
+    memory = predict_memory(net.denoiser.config, o.batch, net.dtype, METHODS[method][1], o.checkpointing, tokens=pipe.tokenizer.model_max_length)['total']
     return cost(pipe, o.updates*o.batch*(8 if o.retain else 4)+walked, memory, contexts=contexts, **asdict(o))
 
 # %% ../nbs/13_cli.ipynb #57e774e8

@@ -11,10 +11,11 @@ import html
 import ipywidgets as widgets
 
 from .core import HfiError, image_grid, image_bytes
-from .erasing.distill import with_weights
+
 from .erasing.export import delta
 from .tokens.inversion import insert_phrase
-from .models import sample, embed
+from .backbones.loading import backbone_of
+from .backbones.sampling import sample
 from .attack.red_team import ATTACKS, AttackResult, ThreatModel, run_attack
 
 # %% ../nbs/12a_playground.ipynb #c189287b
@@ -66,8 +67,8 @@ class StrengthDial(Playground):
 
     def at(self, strength:float): # → a pipeline
         "The base model with `strength` times the difference."
-        weights = self.base.unet.state_dict()
-        return with_weights(self.base, {k: weights[k].float()+strength*d for k, d in self.change.items()})
+        weights = backbone_of(self.base).denoiser.state_dict()
+        return backbone_of(self.base).with_weights({k: weights[k].float()+strength*d for k, d in self.change.items()})
 
     def redraw(self):
         "Draw at the slider's strength, each strength once."
@@ -104,7 +105,7 @@ def own_words(words:str): # → an attack
     "The attack of a person: these words behind each harmless prompt."
     def attack(erased, goal:ThreatModel) -> AttackResult:
         texts = [insert_phrase(o, words.replace('{', '').replace('}', '')) for o in goal.contexts]
-        return AttackResult(embed(erased, texts), 0, texts)
+        return AttackResult(backbone_of(erased).encode(texts), 0, texts)
     return attack
 
 # %% ../nbs/12a_playground.ipynb #f7eea12a

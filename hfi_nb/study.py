@@ -21,7 +21,7 @@ from .measure.evaluate import Evaluation, evaluate, held_out
 from .feedback.store import FeedbackStore, check_text
 from .candidates.generate import generate, load_images
 from .tokens.inversion import OBJECT_TEMPLATES, SoftToken, check_token, invert, templates_for
-from .models import load_pipeline, model_hash
+from .backbones.loading import backbone_of, load_pipeline, model_hash
 from .training.processes import main_only
 from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .report import write_card, write_report
@@ -185,7 +185,7 @@ def _erase(self, contexts, **settings):
 
 def _erased(self):
     "The pipeline that `erase` saved."
-    return load_pipeline(str(self.folder/'erased'), self.pipe.device, self.pipe.unet.dtype)
+    return load_pipeline(str(self.folder/'erased'), self.pipe.device, backbone_of(self.pipe).dtype)
 
 def _evaluate(self, prompts=None, concept=None, **settings) -> Evaluation:
     "The first round's base model and the erased one on the same held-out prompts and seeds; `concept` is what the judge calls it, by default the study's own."

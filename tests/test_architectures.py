@@ -16,13 +16,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from hfi_nb.erasing.closed_form import concept_rows
 from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.erasing.distill import make_targets
-from hfi_nb.worlds.emoji.world import data_dir
+from hfi_nb.core import data_dir
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.export import LORA_FILES, load_delta, save_delta, save_lora
 from hfi_nb.erasing.guards import guard
 from hfi_nb.candidates.generate import generate
 from hfi_nb.tokens.inversion import Inversion, SoftToken, invert
-from hfi_nb.models import add_lora, add_noise, sample, embed, encoders, frame, latent_shape, load_pipeline, model_hash, split_conditioning, per_encoder, predict_noise, trajectory, to_images, tokenize, unet_out
+from hfi_nb.backbones.loading import add_lora, backbone_of, load_pipeline, model_hash
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ATTACKS, ThreatModel, rece_embedding
 TOKENIZER = data_dir()/'emoji'/'model'/'tokenizer'
 BETAS = dict(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', steps_offset=1) # as in the real models
@@ -85,7 +86,7 @@ PROMPTS, SEEDS, LOOK = ['cat face in the style of openmoji', 'house'], [1, 2], d
 
 def asked(pipe, prompts=PROMPTS, seeds=SEEDS, **more):
     "The stock call with the noise of `draw`."
-    return pipe(prompts, latents=seeded_noise(seeds, latent_shape(pipe)), num_inference_steps=3, guidance_scale=5., **more).images
+    return pipe(prompts, latents=seeded_noise(seeds, backbone_of(pipe).latent_shape), num_inference_steps=3, guidance_scale=5., **more).images
 
 def far(a, b) -> int:
     "The largest difference of two lists of pictures, in grey levels of 255."
@@ -96,23 +97,23 @@ def text_and_noise(kind, tmp):
     asked(ref)
     hook.remove()
     (z, t), kwargs, out = seen[0]
-    c = torch.cat([embed(pipe, [None, None]), embed(pipe, PROMPTS)])
+    c = torch.cat([backbone_of(pipe).encode([None, None]), backbone_of(pipe).encode(PROMPTS)])
     words, beside = split_conditioning(pipe, c)
     assert torch.allclose(words, kwargs['encoder_hidden_states'], atol=1e-5) and (words[:2] == 0).all() == (kind == 'SDXL')
     for k, v in (beside or {}).items(): assert torch.allclose(v, kwargs['added_cond_kwargs'][k], atol=1e-5)
     with torch.no_grad():
-        assert torch.allclose(unet_out(pipe, z, t, c), out, atol=1e-4) and torch.equal(unet_out(pipe, z, t, c, dict(pipe.unet.named_parameters())), unet_out(pipe, z, t, c))
-        eps, ddim = predict_noise(pipe, z, t, c), ref.scheduler
+        assert torch.allclose(backbone_of(pipe).output(z, t, c), out, atol=1e-4) and torch.equal(backbone_of(pipe).output(z, t, c, dict(pipe.unet.named_parameters())), backbone_of(pipe).output(z, t, c))
+        eps, ddim = backbone_of(pipe).output(z, t, c), ref.scheduler
     abar = ddim.alphas_cumprod[t]
     assert torch.allclose((z-(1-abar)**.5*eps)/abar**.5, ddim.step(out, t, z).pred_original_sample, atol=1e-3)
     times = torch.tensor([0, 400, 777, 999]) # any, not only those that are sampled at
-    assert torch.equal(add_noise(pipe, z, out, times), ddim.add_noise(z, out, times))
+    assert torch.equal(backbone_of(pipe).corrupt(z, out, times), ddim.add_noise(z, out, times))
 def drawing(kind, tmp):
     pipe, ref = mine(kind), stock(folder(kind))
     pictures = sample(pipe, PROMPTS, SEEDS, **LOOK)
     assert far(pictures, asked(ref)) <= 2 < far(pictures, asked(ref, PROMPTS[::-1])) # the prompt matters
-    *_, (_, z) = trajectory(pipe, embed(pipe, PROMPTS), seeded_noise(SEEDS, latent_shape(pipe)), **LOOK)
-    assert far(to_images(pipe, z), pictures) <= 2
+    *_, (_, z) = backbone_of(pipe).trajectory(backbone_of(pipe).encode(PROMPTS), seeded_noise(SEEDS, backbone_of(pipe).latent_shape), **LOOK)
+    assert far(backbone_of(pipe).to_images(z), pictures) <= 2
     assert [r['id'] for r in generate(pipe, PROMPTS, SEEDS, tmp, **LOOK)] == [r['id'] for r in generate(pipe, PROMPTS, SEEDS, tmp, **LOOK, callback=lambda concept_rows: 1/0)]
 RESNET = dict(norm1='in_layers.0', conv1='in_layers.2', time_emb_proj='emb_layers.1', norm2='out_layers.0', conv2='out_layers.3', conv_shortcut='skip_connection')
 REST = {'time_embedding.linear_1': 'time_embed.0', 'time_embedding.linear_2': 'time_embed.2', 'add_embedding.linear_1': 'label_emb.0.0', 'add_embedding.linear_2': 'label_emb.0.2',
@@ -153,7 +154,7 @@ def save_single(pipe, kind, path):
     "A pipeline as one file, in the form of the original code."
     found = {unet_name(k): w for k, w in pipe.unet.state_dict().items()} | dict(vae_weight(k, w) for k, w in pipe.vae.state_dict().items())
     places = ['conditioner.embedders.0', 'conditioner.embedders.1'] if kind == 'SDXL' else ['cond_stage_model']
-    for place, (_, text) in zip(places, encoders(pipe), strict=True): found |= text_weights(text.state_dict(), place, 'SD 2' in kind or place.endswith('1'))
+    for place, (_, text) in zip(places, backbone_of(pipe).encoders, strict=True): found |= text_weights(text.state_dict(), place, 'SD 2' in kind or place.endswith('1'))
     save_file({k: w.contiguous() for k, w in found.items()}, path)
 
 def single_file(kind, tmp):
@@ -167,12 +168,12 @@ def inversion(kind, tmp):
     before, loop = model_hash(pipe), Inversion(pipe, sample(pipe, PROMPTS, SEEDS, **LOOK), vectors=2, batch=2)
     start = loop.rows.detach().clone()
     for _ in range(2): loop.train_step()
-    assert len(per_encoder(pipe, start)) == len(encoders(pipe)) == (2 if kind == 'SDXL' else 1)
-    assert all((a != b).all(1).any() for a, b in zip(per_encoder(pipe, start), per_encoder(pipe, loop.rows), strict=True))
-    assert model_hash(pipe) == before and all(p.grad is None for o in (pipe.unet, *(e for _, e in encoders(pipe))) for p in o.parameters())
+    assert len(backbone_of(pipe).split_rows(start)) == len(backbone_of(pipe).encoders) == (2 if kind == 'SDXL' else 1)
+    assert all((a != b).all(1).any() for a, b in zip(backbone_of(pipe).split_rows(start), backbone_of(pipe).split_rows(loop.rows), strict=True))
+    assert model_hash(pipe) == before and all(p.grad is None for o in (pipe.unet, *(e for _, e in backbone_of(pipe).encoders)) for p in o.parameters())
     token = invert(pipe, sample(pipe, PROMPTS, SEEDS, **LOOK), steps=2, every=2, batch=2)
     assert sum(token.widths) == token.vectors.shape[1]
-    encoders(pipe)[-1][1].get_input_embeddings().weight.data += 1
+    backbone_of(pipe).encoders[-1][1].get_input_embeddings().weight.data += 1
     assert model_hash(pipe) != before # every encoder counts
 
 def a_token(kind):
@@ -214,7 +215,7 @@ def erasing(kind, tmp):
         erased.save_pretrained(tmp/method)
         pictures = sample(erased, PROMPTS, SEEDS, **LOOK)
         assert far(pictures, asked(stock(tmp/method))) <= 2 < far(pictures, base)
-    task, n, without = make_targets(pipe, ['openmoji']), pipe.tokenizer.model_max_length, embed(pipe, [None])
+    task, n, without = make_targets(pipe, ['openmoji']), pipe.tokenizer.model_max_length, backbone_of(pipe).encode([None])
     without[0, 1:n] = without[0, 1:n].roll(5, 0) # the end of the empty prompt stands beside the end of the five words' own
     assert torch.equal(task.c_0, without) and len(concept_rows(pipe, task)[0]) == n # closed forms see words alone
 def exporting(kind, tmp):
@@ -243,14 +244,14 @@ CHEAP = dict(concept_inversion=dict(steps=1, batch=2), ring_a_bell=dict(populati
 def attacking(kind, tmp):
     pipe, erased = an_erased(kind)
     goal = ThreatModel(pipe, ['house', 'cat face'], 'openmoji', a_token(kind), sample(pipe, PROMPTS, SEEDS, **LOOK))
-    c = embed(pipe, goal.asked())
+    c = backbone_of(pipe).encode(goal.asked())
     for name, attack in ATTACKS.items():
         result = attack(erased, goal, **CHEAP.get(name, {}))
         assert result.found.shape == c.shape and torch.isfinite(result.found).all() and len(sample(erased, result.found, SEEDS, **LOOK)) == 2
     back, n = rece_embedding(erased, goal).found, pipe.tokenizer.model_max_length
     assert torch.allclose(rece_embedding(pipe, goal, reg=1e-9).found, c, atol=1e-3) and not torch.allclose(back[:, :n], c[:, :n], atol=1e-2) and torch.equal(back[:, n:], c[:, n:])
     ids = pipe.tokenizer('cat face', add_special_tokens=False, return_tensors='pt').input_ids
-    assert torch.equal(frame(pipe, ids), tokenize(pipe, ['cat face']))
+    assert torch.equal(backbone_of(pipe).frame_words(ids), backbone_of(pipe).tokenize(['cat face']))
 STAGES = dict(text_and_noise=text_and_noise, drawing=drawing, single_file=single_file, inversion=inversion, token_file=token_file, erasing=erasing, exporting=exporting, guarding=guarding, attacking=attacking)
 
 

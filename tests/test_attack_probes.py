@@ -8,7 +8,8 @@ import torch
 
 from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.worlds.emoji.world import load_world
-from hfi_nb.models import sample, embed, load_pipeline, predict_noise, to_latents, to_pixels
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.reward.model import RewardModel, image_features, load_clip, make_views, solve_head
 
 
@@ -33,7 +34,7 @@ def test_what_is_known_stays_in_a_completed_picture_and_what_is_not_is_drawn():
     pipe, world = load_pipeline(), load_world()
     image = world.image('ink', 'house')
     (made,), cost = complete(pipe, [image], ['cat face'], steps=4)
-    again, made, free = (to_latents(pipe, [o])[0] for o in (image, made, sample(pipe, ['cat face'], [0], steps=4)[0]))
+    again, made, free = (backbone_of(pipe).to_latents([o])[0] for o in (image, made, sample(pipe, ['cat face'], [0], steps=4)[0]))
     left, right = ((made-again)[..., o].abs().mean() for o in (slice(0, 3), slice(4, 8)))
     assert left < .5*right and cost == 8 and (made-free)[..., 4:].abs().mean() < right
     with pytest.raises(HfiError, match='keep=1'): complete(pipe, [image], ['house'], 1)
@@ -49,9 +50,9 @@ def test_the_reward_on_pixels_is_the_reward_and_its_gradient_raises_it():
         reward = RewardModel(features.mean(0), np.full(features.shape[1], .5), landmarks, *solve_head(views[view], y))
         score = pixel_reward(reward, clip)
         assert np.allclose(score(pixels).numpy(), reward.score(image_features([o.resize((64, 64)) for o in images], clip)), atol=1e-3)
-    z, c, t, abar = seeded_noise([0, 1], (16, 8, 8)), embed(pipe, ['house', 'skull']), torch.tensor(300), pipe.scheduler.alphas_cumprod[300]
+    z, c, t, abar = seeded_noise([0, 1], (16, 8, 8)), backbone_of(pipe).encode(['house', 'skull']), torch.tensor(300), pipe.scheduler.alphas_cumprod[300]
     @torch.no_grad()
-    def at(z): return score(to_pixels(pipe, (z-(1-abar)**.5*predict_noise(pipe, z, t, c))/abar**.5))
+    def at(z): return score(backbone_of(pipe).to_pixels((z-(1-abar)**.5*backbone_of(pipe).output(z, t, c))/abar**.5))
     g = ascent(pipe, z, t, c, score)
     assert torch.allclose(g.square().mean((1, 2, 3)), torch.ones(2), atol=1e-4) and (at(z+.01*g) > at(z)).all() and (at(z-.01*g) < at(z)).all()
     still, cost = steer(pipe, images[:1], ['house'], score, scale=0., steps=2)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hfi_nb.erasing.closed_form import kv_projections, returning_embeddings
+from hfi_nb.erasing.closed_form import returning_embeddings
 from hfi_nb.core import HfiError
 from hfi_nb.worlds.emoji.world import load_world
 from hfi_nb.tokens.inversion import SoftToken
-from hfi_nb.models import sample, embed, load_pipeline, vocabulary
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 def a_goal(pipe):
     word = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer('openmoji', add_special_tokens=False).input_ids].detach().clone()
@@ -24,7 +25,7 @@ def test_every_attack_keeps_the_contract_an_embedding_per_context_the_erased_mod
     few = dict(concept_inversion=dict(steps=1, batch=2), ring_a_bell=dict(population=8, generations=2), unlearn_diff_atk=dict(steps=2, batch=2))
     for name, attack in ATTACKS.items():
         result = attack(pipe, aim, **few.get(name, {}))
-        assert result.found.shape == embed(pipe, aim.contexts).shape and torch.isfinite(result.found).all(), name
+        assert result.found.shape == backbone_of(pipe).encode(aim.contexts).shape and torch.isfinite(result.found).all(), name
         assert result.forwards == dict(concept_inversion=6, unlearn_diff_atk=12).get(name, 0)
         assert not any('openmoji' in t for t in result.texts)
     thing = replace(aim, phrase='{}', contexts=['{} in the style of ink', 'a blue {}'])
@@ -36,10 +37,10 @@ def test_every_attack_keeps_the_contract_an_embedding_per_context_the_erased_mod
 def test_on_the_model_itself_the_attacks_find_what_they_look_for():
     pipe = load_pipeline()
     aim = a_goal(pipe)
-    asked = embed(pipe, aim.asked())
+    asked = backbone_of(pipe).encode(aim.asked())
     assert torch.allclose(replay(pipe, aim).found, asked, atol=1e-5)
     assert torch.allclose(rece_embedding(pipe, aim, reg=1e-9).found, asked, atol=1e-3)
-    words, target = torch.tensor(pipe.tokenizer('ink noto cat house style', add_special_tokens=False).input_ids), embed(pipe, ['ink'])[0]
+    words, target = torch.tensor(pipe.tokenizer('ink noto cat house style', add_special_tokens=False).input_ids), backbone_of(pipe).encode(['ink'])[0]
     assert pipe.tokenizer.decode(genetic_search(pipe, target, words, 1, 8, 20, torch.Generator().manual_seed(0))).strip() == 'ink'
 
 
@@ -53,4 +54,4 @@ def test_successes_without_an_attack_are_counted_in_and_told_apart():
     first, second = red_team(pipe, aim, lambda images: next(answers), dict(a=replay, b=rece_embedding), steps=2) # three sets of pictures, not four
     assert (first.name, first.plain, first.success.k) == ('a', [False, True], 1) and (second.plain, second.success.k) == ([False, True], 2)
     with pytest.raises(HfiError, match='no prompts to attack'): run_attack(pipe, ThreatModel(pipe, [], 'x', aim.token, []), replay, None)
-    assert 'openmoji' not in [pipe.tokenizer.decode([i]).strip() for i in vocabulary(pipe, ['openmoji']).tolist()]
+    assert 'openmoji' not in [pipe.tokenizer.decode([i]).strip() for i in backbone_of(pipe).vocabulary(['openmoji']).tolist()]

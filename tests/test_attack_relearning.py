@@ -9,7 +9,8 @@ from hfi_nb.core import HfiError
 from hfi_nb.worlds.emoji.world import load_world
 from hfi_nb.erasing.export import lora
 from hfi_nb.tokens.inversion import SoftToken
-from hfi_nb.models import sample, load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 
 def test_relearning_moves_cross_attention_alone_brings_back_what_it_is_shown_and_leaves_the_erased_model_as_it_was():

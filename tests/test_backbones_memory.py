@@ -5,7 +5,7 @@ import torch
 
 
 def test_what_is_counted_without_storage_is_what_a_real_network_keeps_and_checkpointing_keeps_less():
-    from hfi_nb.models import load_pipeline
+    from hfi_nb.backbones.loading import load_pipeline
     unet = load_pipeline().unet
     unet.set_default_attn_processor()
     for k, p in unet.named_parameters(): p.requires_grad_('.attn2.' in k)

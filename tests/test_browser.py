@@ -293,7 +293,7 @@ PLAYGROUND = """import torch
 from hfi_nb.worlds.emoji.world import load_judge, load_world
 from hfi_nb.erasing.erase import erase
 from hfi_nb.tokens.inversion import SoftToken
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.playground import AttackPlayground, Compare, StrengthDial
 from hfi_nb.attack.red_team import Goal
 world, pipe = load_world(), load_pipeline()

@@ -3,7 +3,7 @@ from hfi_nb.candidates.generate import *
 import pytest
 
 from hfi_nb.core import HfiError, image_grid, open_image, read_jsonl
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 
 
 def test_resume(tmp_path):

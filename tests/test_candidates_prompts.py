@@ -7,7 +7,7 @@ import torch
 
 from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.worlds.emoji.world import Prompt
-from hfi_nb.models import load_pipeline, tokenize
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
 
 def write(path, *lines):
     path.write_text('\n'.join(lines)+'\n', encoding='utf-8')
@@ -91,5 +91,5 @@ def test_a_prompt_is_cut_where_it_no_longer_fits_and_no_earlier():
     [short, cut, glued] = truncate(pipe, [Prompt('a house'), Prompt(words), Prompt('xq'*400)])
     assert short.text == 'a house' and words.startswith(cut.text+' ') and 0 < len(glued.text) < 800
     for p, rest in ((cut, words[len(cut.text):].split()[0]), (glued, 'xq')):
-        assert tokenize(pipe, [p.text]).shape[0] == 1
-        with pytest.raises(HfiError, match='too long'): tokenize(pipe, [f'{p.text} {rest}'])
+        assert backbone_of(pipe).tokenize([p.text]).shape[0] == 1
+        with pytest.raises(HfiError, match='too long'): backbone_of(pipe).tokenize([f'{p.text} {rest}'])

@@ -7,7 +7,8 @@ import pytest
 
 from hfi_nb.erasing.distill import METHODS, make_targets
 from hfi_nb.erasing.erase import CLOSED
-from hfi_nb.models import sample, model_hash
+from hfi_nb.backbones.loading import model_hash
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,9 +3,10 @@ from hfi_nb.erasing.closed_form import *
 import pytest
 import torch
 
-from hfi_nb.core import HfiError
+from hfi_nb.core import HfiError, in_float64
 from hfi_nb.erasing.distill import make_targets
-from hfi_nb.models import sample, embed, load_pipeline
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 
 def test_a_neighbour_is_the_nearest_of_the_safe_prompts_and_the_phrase_alone_has_none():

@@ -9,7 +9,8 @@ from diffusers import StableDiffusionPipeline
 
 from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.tokens.inversion import SoftToken, insert_phrase
-from hfi_nb.models import sample, embed, load_pipeline, predict_noise
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 def a_token(pipe, word='openmoji'):
     return SoftToken('<no>', pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer(word, add_special_tokens=False).input_ids].detach().clone())
@@ -17,25 +18,25 @@ def a_token(pipe, word='openmoji'):
 
 def test_a_pipeline_with_other_weights_shares_all_the_rest_and_leaves_the_first_alone():
     pipe = load_pipeline()
-    weights = trained_weights(pipe.unet)
+    weights = backbone_of(pipe).trainable('cross-attention')
     assert weights and all('.attn2.' in k for k in weights)
     before = sample(pipe, ['house'], [0], steps=2)[0].tobytes()
-    other = with_weights(pipe, {k: torch.zeros_like(v) for k, v in weights.items()})
+    other = backbone_of(pipe).with_weights({k: torch.zeros_like(v) for k, v in weights.items()})
     shared = [a.data_ptr() == b.data_ptr() for (k, a), b in zip(pipe.unet.named_parameters(), other.unet.parameters(), strict=True) if k not in weights]
     assert all(shared) and len(shared) == len(list(pipe.unet.parameters()))-len(weights)
     assert sample(pipe, ['house'], [0], steps=2)[0].tobytes() == before != sample(other, ['house'], [0], steps=2)[0].tobytes()
-    assert set(trained_weights(pipe.unet, 'rest')) == {k for k, _ in pipe.unet.named_parameters()}-set(weights)
+    assert set(backbone_of(pipe).trainable('rest')) == {k for k, _ in pipe.unet.named_parameters()}-set(weights)
     with pytest.raises(HfiError, match='no attn2 layers'): trained_weights(torch.nn.Linear(2, 2))
 
 
 def test_each_concept_has_rows_of_its_own_none_is_joined_or_cut():
     pipe = load_pipeline()
     task = make_targets(pipe, [a_token(pipe), 'ink'], contexts=['cat face', 'house'])
-    assert torch.equal(task.c_s, embed(pipe, [f'{o} in the style of {a}'.strip() for a in ('openmoji', 'ink') for o in ('', 'cat face', 'house')]))
-    plain = embed(pipe, ['', 'cat face', 'house'])
+    assert torch.equal(task.c_s, backbone_of(pipe).encode([f'{o} in the style of {a}'.strip() for a in ('openmoji', 'ink') for o in ('', 'cat face', 'house')]))
+    plain = backbone_of(pipe).encode(['', 'cat face', 'house'])
     assert all(torch.equal(row[[*range(k+1), *range(k+6, 32), *range(k+1, k+6)]], o) for row, o, k in zip(task.c_0, [*plain, *plain], [0, 2, 1]*2, strict=True)) and len(task.c_safe) == 0
     front = make_targets(pipe, ['knife'], phrase='{}', contexts=['{} in the style of ink'])
-    assert torch.equal(front.c_0[1], embed(pipe, ['in the style of ink'])[0][[0, 31, *range(1, 31)]]) # the words of the context stand beside themselves
+    assert torch.equal(front.c_0[1], backbone_of(pipe).encode(['in the style of ink'])[0][[0, 31, *range(1, 31)]]) # the words of the context stand beside themselves
     assert insert_phrase('{} in the style of ink', '<v>') == '<v> in the style of ink' and insert_phrase('{} in the style of ink', '') == 'in the style of ink' and insert_phrase('', '<v>') == '<v>'
     with pytest.raises(HfiError, match='nothing to erase'): make_targets(pipe, [])
     with pytest.raises(HfiError, match='1 prompts for 0 safe'): make_targets(pipe, ['ink'], safe=['house'])
@@ -77,8 +78,8 @@ def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_
     z, t, eps, i = loop.safe_points()
     loop.safe_points = lambda: (z, t, eps, i)
     with torch.no_grad(): assert torch.allclose(loop.removal(loop), (pipe.unet(z, t, task.c_anchor[i]).sample-eps).square().mean(), atol=1e-5)
-    assert set(Erasure(pipe, task, method='esd-u', **few).params) == set(trained_weights(pipe.unet, 'rest'))
-    assert torch.equal(task.c_anchor, embed(pipe, ['house in the style of openmoji', 'cat face in the style of openmoji']))
+    assert set(Erasure(pipe, task, method='esd-u', **few).params) == set(backbone_of(pipe).trainable('rest'))
+    assert torch.equal(task.c_anchor, backbone_of(pipe).encode(['house in the style of openmoji', 'cat face in the style of openmoji']))
     with pytest.raises(HfiError, match='pictures rated safe'): Erasure(pipe, make_targets(pipe, ['ink']), method='ca')
     with pytest.raises(HfiError, match='unknown method .magic.'): Erasure(pipe, task, method='magic')
     assert [Erasure(pipe, make_targets(pipe, ['ink']*n)).settings.updates for n in (1, 10)] == [90, 120] and Erasure(pipe, task, updates=7).settings.updates == 7
@@ -136,12 +137,12 @@ def test_resume(tmp_path):
 
 def test_a_training_may_begin_at_another_model_and_still_learns_from_the_base():
     pipe = load_pipeline()
-    begun = with_weights(pipe, {k: w+.01 for k, w in trained_weights(pipe.unet).items()})
+    begun = backbone_of(pipe).with_weights({k: w+.01 for k, w in backbone_of(pipe).trainable('cross-attention').items()})
     task, z, t = make_targets(pipe, ['ink']), seeded_noise([0], (16, 8, 8)), torch.tensor([500])
     loop = Erasure(pipe, task, begun, paths=1, steps=2, batch=1)
     for made, same in ((loop.pipeline(), begun), (loop.student, begun)): assert all(torch.equal(a, b) for a, b in zip(made.unet.parameters(), same.unet.parameters(), strict=True))
-    with torch.no_grad(): assert torch.equal(loop.predict(z, t, task.c_s[:1], student=False), predict_noise(pipe, z, t, task.c_s[:1]))
-    other = with_weights(pipe, {k: w+.01 for k, w in trained_weights(pipe.unet, 'rest').items()})
+    with torch.no_grad(): assert torch.equal(loop.predict(z, t, task.c_s[:1], student=False), backbone_of(pipe).output(z, t, task.c_s[:1]))
+    other = backbone_of(pipe).with_weights({k: w+.01 for k, w in backbone_of(pipe).trainable('rest').items()})
     assert all(torch.equal(w, other.unet.get_parameter(k)) for k, w in Erasure(pipe, task, other).pipeline().unet.named_parameters()) # also what is not trained
 
 

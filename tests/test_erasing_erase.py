@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from hfi_nb.core import HfiError
-from hfi_nb.models import sample, load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 
 def test_every_method_takes_words_and_tokens_gives_a_pipeline_and_leaves_the_base_alone():

@@ -7,12 +7,13 @@ from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file
 
 from hfi_nb.core import HfiError
-from hfi_nb.erasing.distill import trained_weights, with_weights
-from hfi_nb.models import sample, load_pipeline
+
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 def changed(pipe, part='attn2', seed=0):
     g = torch.Generator().manual_seed(seed)
-    return with_weights(pipe, {k: v+.02*torch.randn(v.shape, generator=g) for k, v in trained_weights(pipe.unet, part).items()})
+    return backbone_of(pipe).with_weights({k: v+.02*torch.randn(v.shape, generator=g) for k, v in backbone_of(pipe).trainable(part).items()})
 
 
 def test_delta(tmp_path):
@@ -29,9 +30,9 @@ def test_delta(tmp_path):
 
 def test_lora(tmp_path):
     pipe = load_pipeline()
-    weights = {k: w for k, w in trained_weights(pipe.unet).items() if w.ndim == 2}
+    weights = {k: w for k, w in backbone_of(pipe).trainable('cross-attention').items() if w.ndim == 2}
     g = torch.Generator().manual_seed(0)
-    erased = with_weights(pipe, {k: w+.02*torch.randn(w.shape, generator=g) for k, w in weights.items()})
+    erased = backbone_of(pipe).with_weights({k: w+.02*torch.randn(w.shape, generator=g) for k, w in weights.items()})
     assert save_lora(pipe, erased, tmp_path, rank=999) < 1e-3
     assert save_lora(pipe, erased, tmp_path, 999, 'kohya') < 1e-3
     stock, other = load_pipeline(), load_pipeline()

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hfi_nb.core import HfiError, seeded_noise
-from hfi_nb.models import sample, load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 
 
 def test_the_negative_guard_is_the_stock_pipeline_s_negative_prompt_and_nothing_is_left_behind():

@@ -78,7 +78,7 @@ def test_clip_scores(tmp_path):
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
     from hfi_nb.worlds.emoji.world import load_world
-    from hfi_nb.models import load_pipeline
+    from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.reward.model import text_features
     tok = load_pipeline().tokenizer
     torch.manual_seed(0)

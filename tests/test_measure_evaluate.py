@@ -106,7 +106,7 @@ def test_distances(tmp_path):
 
 
 def test_broken_model():
-    from hfi_nb.models import load_pipeline
+    from hfi_nb.backbones.loading import load_pipeline
     pipe = load_pipeline()
     pipe.unet.conv_in.weight.data.fill_(float('nan'))
     e = evaluate(load_pipeline(), pipe, held_out('ink', 2), 'ink', steps=1)
@@ -114,7 +114,7 @@ def test_broken_model():
 
 
 def test_guard(tmp_path):
-    from hfi_nb.models import load_pipeline
+    from hfi_nb.backbones.loading import load_pipeline
     pipe, ps = load_pipeline(), [Prompt('house in the style of ink', 'house', 'ink'), Prompt('house', 'house')]
     judge = lambda images: [('ink', 'house')]*len(images)
     main_only = evaluate(pipe, load_pipeline(), ps, 'ink', judge, folder=tmp_path, steps=2)

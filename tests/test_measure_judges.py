@@ -14,7 +14,7 @@ def small_clip(folder):
     "A random CLIP with the embedded model's vocabulary, saved in a folder."
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-    from hfi_nb.models import load_pipeline
+    from hfi_nb.backbones.loading import load_pipeline
     tok = load_pipeline().tokenizer
     torch.manual_seed(0)
     small = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)

@@ -8,7 +8,8 @@ from hfi_nb.core import HfiError
 from hfi_nb.worlds.emoji.world import load_judge, load_world
 from hfi_nb.erasing.erase import erase
 from hfi_nb.tokens.inversion import SoftToken
-from hfi_nb.models import sample, load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ThreatModel
 
 

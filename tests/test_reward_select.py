@@ -5,7 +5,7 @@ import pytest
 
 from hfi_nb.core import HfiError
 from hfi_nb.worlds.emoji.world import load_world
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.reward.model import image_features, load_clip
 
 

@@ -7,7 +7,7 @@ import pytest
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from hfi_nb.feedback.annotators import SimulatedAnnotator
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.reward.model import default_clip
 
 ROOT = Path(__file__).resolve().parent.parent

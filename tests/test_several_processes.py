@@ -13,7 +13,7 @@ from hfi_nb.core import file_hash, read_json, read_jsonl
 DRAW = '''
 import os, sys
 from hfi_nb.candidates.generate import generate
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.training.processes import rank
 turns = []
 def watch(rows):
@@ -30,7 +30,8 @@ import os
 import torch
 from safetensors.torch import save_file
 from hfi_nb.erasing.distill import distill, make_targets, trained_weights
-from hfi_nb.models import load_pipeline, sample
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.training.processes import main_only, rank
 torch.use_deterministic_algorithms(True)
 pipe = load_pipeline()
@@ -43,7 +44,7 @@ main_only(lambda: save_file(trained_weights(erased.unet), f'{folder}/weights.saf
 '''
 EVALUATE = '''
 from hfi_nb.measure.evaluate import evaluate, held_out
-from hfi_nb.models import load_pipeline
+from hfi_nb.backbones.loading import load_pipeline
 evaluate(load_pipeline(), load_pipeline(), held_out('ink', 3), 'ink', folder=folder, steps=2, batch=2)
 '''
 

@@ -7,7 +7,8 @@ import torch
 from hfi_nb.core import HfiError, read_json, write_json
 from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
 from hfi_nb.tokens.inversion import SoftToken
-from hfi_nb.models import sample, load_pipeline, model_hash
+from hfi_nb.backbones.loading import load_pipeline, model_hash
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ATTACKS
 
 def labelled(study, n): # → study, prompts, annotator

@@ -6,7 +6,8 @@ from safetensors.torch import save_file
 
 from hfi_nb.core import HfiError
 from hfi_nb.worlds.emoji.world import load_world
-from hfi_nb.models import sample, embed, load_pipeline, to_safetensors
+from hfi_nb.backbones.loading import backbone_of, load_pipeline, to_safetensors
+from hfi_nb.backbones.sampling import sample
 
 
 def test_a_validation_counts_as_better_from_a_five_hundredth_on_however_small_the_steps_are_that_add_up_to_it():
@@ -35,7 +36,7 @@ def test_invert(tmp_path):
 def test_the_weighted_loss_is_the_formula_and_a_weight_of_zero_leaves_a_picture_out():
     pipe = load_pipeline()
     z, eps, t = torch.randn(3, 16, 8, 8), torch.randn(3, 16, 8, 8), torch.tensor([10, 500, 900])
-    c, w = embed(pipe, ['cat face', 'house', '']), torch.tensor([2., 1., 0.])
+    c, w = backbone_of(pipe).encode(['cat face', 'house', '']), torch.tensor([2., 1., 0.])
     with torch.no_grad(): got = inversion_loss(pipe, z, w, c, t, eps)
     abar = pipe.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
     with torch.no_grad(): pred = pipe.unet(abar.sqrt()*z+(1-abar).sqrt()*eps, t, c).sample

@@ -14,7 +14,8 @@ from diffusers import StableDiffusionImg2ImgPipeline
 
 from ..core import HfiError, seeded_noise
 from ..measure.evaluate import Paired
-from ..models import add_noise, embed, latent_shape, pooled, predict_noise, trajectory, to_images, to_latents, to_pixels
+from ..backbones.loading import backbone_of
+from ..reward.model import pooled
 from ..reward.model import SHARP, unit
 
 # %% ../../nbs/10b_probes.ipynb #d569edf6
@@ -42,7 +43,7 @@ def finish(pipe, images, prompts, strength:float=.6, steps:int=20, guidance:floa
     stock = StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
     stock.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed+i) for i in range(len(images))]
-    n = pipe.unet.config.sample_size*pipe.vae_scale_factor
+    n = backbone_of(pipe).size
     found = stock(prompt=list(prompts), image=[o.resize((n, n)) for o in images], strength=strength, num_inference_steps=round(steps/strength), guidance_scale=guidance, generator=generators)
     return found.images, 2*steps*len(images)
 
@@ -51,11 +52,11 @@ def finish(pipe, images, prompts, strength:float=.6, steps:int=20, guidance:floa
 def complete(pipe, images, prompts, keep:float=.5, steps:int=20, guidance:float=3., seed:int=0) -> tuple: # pictures, UNet evaluations
     "Complete pictures of which the left part, a share `keep` in (0, 1), is known."
     if not 0 < keep < 1: raise HfiError(f'keep={keep}: give a share between 0 and 1')
-    z0, eps = to_latents(pipe, images), seeded_noise(range(seed, seed+len(images)), latent_shape(pipe), pipe.device)
+    z0, eps = backbone_of(pipe).to_latents(images), seeded_noise(range(seed, seed+len(images)), backbone_of(pipe).latent_shape, pipe.device)
     known = torch.arange(z0.shape[3], device=z0.device) < round(keep*z0.shape[3])
-    for t, z in trajectory(pipe, embed(pipe, prompts), eps, steps, guidance):
-        z.copy_(torch.where(known, add_noise(pipe, z0, eps, t.expand(len(z))) if t else z0, z))
-    return to_images(pipe, z), 2*steps*len(images)
+    for t, z in backbone_of(pipe).trajectory(backbone_of(pipe).encode(prompts), eps, steps, guidance):
+        z.copy_(torch.where(known, backbone_of(pipe).corrupt(z0, eps, t.expand(len(z))) if t else z0, z))
+    return backbone_of(pipe).to_images(z), 2*steps*len(images)
 
 # %% ../../nbs/10b_probes.ipynb #7b464805
 def pixel_reward(reward, clip): # → function of pixels (n, 3, height, width) in [-1, 1], which gives (n,) rewards
@@ -75,14 +76,15 @@ def pixel_reward(reward, clip): # → function of pixels (n, 3, height, width) i
 @torch.enable_grad()
 def ascent(pipe, z, t, c, score) -> torch.Tensor: # like z
     "The gradient at z_t of a score of the predicted end, of length one in root mean square."
-    z, abar = z.detach().requires_grad_(), pipe.scheduler.alphas_cumprod.to(z)[t]
-    x0 = (z-(1-abar)**.5*predict_noise(pipe, z, t, c))/abar**.5
-    g = torch.autograd.grad(score(to_pixels(pipe, x0)).sum(), z)[0]
+    net, z = backbone_of(pipe), z.detach().requires_grad_()
+    clean = net.denoised(z, t.expand(len(z)), net.output(z, t, c))
+    g = torch.autograd.grad(score(net.to_pixels(clean)).sum(), z)[0]
     return g/g.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
 
 def steer(pipe, images, prompts, score, scale:float=.2, steps:int=20, guidance:float=3., seed:int=0) -> tuple: # pictures, UNet evaluations
     "Draw each prompt while a score of the predicted end pulls; of the pictures it needs only their number."
-    c, abar = embed(pipe, prompts), pipe.scheduler.alphas_cumprod
-    for t, z in trajectory(pipe, c, seeded_noise(range(seed, seed+len(images)), latent_shape(pipe), pipe.device), steps, guidance):
-        if t: z.add_(scale*(1-abar[t])**.5*ascent(pipe, z, t, c, score))
-    return to_images(pipe, z), 5*steps*len(images)
+    net = backbone_of(pipe)
+    c = net.encode(prompts)
+    for t, z in net.trajectory(c, seeded_noise(range(seed, seed+len(images)), backbone_of(pipe).latent_shape, pipe.device), steps, guidance):
+        if t: z.add_(scale*net.noise_scale(t)*ascent(pipe, z, t, c, score))
+    return backbone_of(pipe).to_images(z), 5*steps*len(images)

@@ -8,14 +8,16 @@ __all__ = ['ATTACKS', 'ThreatModel', 'AttackResult', 'AttackOutcome', 'unattacke
 
 # %% ../../nbs/10_redteam.ipynb #fb1fe15f
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from ..erasing.closed_form import kv_projections, returning_embeddings
-from ..core import HfiError, Rate
+from ..erasing.closed_form import returning_embeddings
+from ..backbones.base import Condition
+from ..core import HfiError, Rate, in_float64
 from ..tokens.inversion import Inversion, SoftToken, inversion_loss, insert_phrase, templates_for
-from ..models import sample, embed, encode_text, encoders, frame, split_conditioning, to_latents, tokenize, vocabulary
+from ..backbones.loading import backbone_of
+from ..backbones.sampling import sample
 
 # %% ../../nbs/10_redteam.ipynb #651af3ec
 @dataclass
@@ -36,7 +38,7 @@ class ThreatModel:
 @dataclass
 class AttackResult:
     "What an attack found: an embedding per context; and what it cost."
-    found:torch.Tensor # (n, l, d)
+    found:Condition # n rows
     forwards:int # UNet evaluations, gradients counted as two more
     texts:list = field(default_factory=list) # prompts, where what was found is words
 
@@ -71,7 +73,7 @@ def run_attack(erased, goal:ThreatModel, attack, unwanted, name:str='', plain=No
 # %% ../../nbs/10_redteam.ipynb #2966b1b7
 def replay(erased, goal:ThreatModel) -> AttackResult:
     "The soft token that was erased."
-    return AttackResult(embed(erased, [insert_phrase(o, goal.phrase.format(goal.token.name)) for o in goal.contexts], [goal.token]), 0)
+    return AttackResult(backbone_of(erased).encode([insert_phrase(o, goal.phrase.format(goal.token.name)) for o in goal.contexts], [goal.token]), 0)
 
 # %% ../../nbs/10_redteam.ipynb #2c725421
 def concept_inversion(erased, goal:ThreatModel, steps:int=100, vectors:int=1, init:str='style', batch:int=16) -> AttackResult:
@@ -79,24 +81,25 @@ def concept_inversion(erased, goal:ThreatModel, steps:int=100, vectors:int=1, in
     loop = Inversion(erased, goal.images, vectors=vectors, init=init, templates=templates_for(goal.phrase), batch=batch, seed=goal.seed)
     for _ in range(steps): loop.train_step()
     token = SoftToken('<again>', loop.rows.detach().cpu())
-    return AttackResult(embed(erased, [insert_phrase(o, goal.phrase.format(token.name)) for o in goal.contexts], [token]), 3*steps*batch)
+    return AttackResult(backbone_of(erased).encode([insert_phrase(o, goal.phrase.format(token.name)) for o in goal.contexts], [token]), 3*steps*batch)
 
 # %% ../../nbs/10_redteam.ipynb #e42e6c03
 def rece_embedding(erased, goal:ThreatModel, reg:float=.1) -> AttackResult:
     "Embeddings whose keys and values in the erased model are those of the concept in the base model (2407.12383)."
-    c = embed(goal.base, goal.asked())
-    new, old = kv_projections(erased.unet), kv_projections(goal.base.unet)
-    words = split_conditioning(goal.base, c)[0] # a view: what else c holds stays
-    words.copy_(returning_embeddings(new, old, words.flatten(0, 1).double(), reg).view_as(words))
-    return AttackResult(c, 0)
+    condition = backbone_of(goal.base).encode(goal.asked())
+    new, old = backbone_of(erased).kv_projections(), backbone_of(goal.base).kv_projections()
+    words = condition.tokens
+    found = returning_embeddings(new, old, in_float64(words.flatten(0, 1)), reg).view_as(words).to(words)
+    return AttackResult(replace(condition, tokens=found), 0)
 
 # %% ../../nbs/10_redteam.ipynb #0bb801cc
 def genetic_search(pipe, target, words, length:int, population:int, generations:int, generator) -> torch.Tensor: # ids (length,)
-    "A genetic search for words whose embedding is nearest to `target` (l, d)."
+    "A genetic search for words whose embedding is nearest to the condition `target` (one row)."
+    net = backbone_of(pipe)
     def pick(n): return words[torch.randint(len(words), (n, length), generator=generator)]
     genes = pick(population)
     @torch.no_grad()
-    def far(genes): return (encode_text(pipe, frame(pipe, genes))-target).square().mean((1, 2)).cpu()
+    def far(genes): return (net.encode_ids(net.frame_words(genes)).tokens-target.tokens).square().mean((1, 2)).cpu()
     gap = far(genes)
     for _ in range(generations):
         best = gap.argsort()[:population//4]
@@ -110,34 +113,35 @@ def genetic_search(pipe, target, words, length:int, population:int, generations:
 def ring_a_bell(erased, goal:ThreatModel, eta:float=1., length:int=8, population:int=64, generations:int=30) -> AttackResult:
     "Words bred towards the prompt's embedding plus η times the concept's direction."
     g = torch.Generator().manual_seed(goal.seed)
-    with_it, without = embed(goal.base, goal.asked()), embed(goal.base, [insert_phrase(o, '') for o in goal.contexts])
-    direction, words = (with_it-without).mean(0), vocabulary(erased, [goal.word])
+    with_it, without = backbone_of(goal.base).encode(goal.asked()), backbone_of(goal.base).encode([insert_phrase(o, '') for o in goal.contexts])
+    direction, words = (with_it-without).map(lambda x: x.mean(0, keepdim=True)), backbone_of(erased).vocabulary([goal.word])
     best = [genetic_search(erased, o+eta*direction, words, length, population, generations, g) for o in without]
     texts = [erased.tokenizer.decode(o) for o in best]
-    with torch.no_grad(): found = encode_text(erased, frame(erased, torch.stack(best)))
+    with torch.no_grad(): found = backbone_of(erased).encode_ids(backbone_of(erased).frame_words(torch.stack(best)))
     return AttackResult(found, 0, texts)
 
 # %% ../../nbs/10_redteam.ipynb #99ecb186
 def unlearn_diff_atk(erased, goal:ThreatModel, length:int=5, steps:int=40, batch:int=16, lr:float=.5) -> AttackResult:
     "Words found along the gradient of the erased model's own denoising loss on pictures of the concept."
-    g, words = torch.Generator().manual_seed(goal.seed), vocabulary(erased, [goal.word])
-    z, tables = to_latents(erased, goal.images), [o.get_input_embeddings().weight.detach() for _, o in encoders(erased)]
+    net = backbone_of(erased)
+    g, words = torch.Generator().manual_seed(goal.seed), net.vocabulary([goal.word])
+    z, tables = net.to_latents(goal.images), [o.get_input_embeddings().weight.detach() for _, o in net.encoders]
     scale = torch.cat([o.std().expand(o.shape[1]) for o in tables])
     z = z[torch.randint(len(z), (batch,), generator=g)]
-    t, eps = torch.linspace(100, 900, batch).long().to(z.device), torch.randn(z.shape, generator=g).to(z)
-    ids = tokenize(erased, ['<w>'], [SoftToken('<w>', torch.zeros(length, len(scale)))])
+    t, eps = net.spread_times(batch).to(z.device), torch.randn(z.shape, generator=g).to(z)
+    ids = net.tokenize(['<w>'], [SoftToken('<w>', torch.zeros(length, len(scale)))])
     choice = torch.cat([o[words.to(o.device)] for o in tables], 1)
     soft, tried = choice[torch.randint(len(choice), (length,), generator=g)].clone(), {}
     for _ in range(steps):
         near = torch.cdist(soft, choice).argmin(1)
         rows = choice[near].clone().requires_grad_()
-        loss = inversion_loss(erased, z, torch.ones(batch, device=z.device), encode_text(erased, ids, rows).expand(batch, -1, -1), t, eps)
+        loss = inversion_loss(net, z, torch.ones(batch, device=z.device), net.encode_ids(ids, rows).expand(batch), t, eps)
         tried[tuple(near.tolist())] = loss.item()
         soft = soft-lr*scale*torch.autograd.grad(loss, rows)[0].sign()
     best = min(tried, key=tried.get)
     found = erased.tokenizer.decode(words[list(best)])
     texts = [insert_phrase(o if '{}' in o else '{} '+o, found) for o in goal.contexts]
-    return AttackResult(embed(erased, texts), 3*steps*batch, texts)
+    return AttackResult(backbone_of(erased).encode(texts), 3*steps*batch, texts)
 
 ATTACKS = dict(replay=replay, concept_inversion=concept_inversion, rece_embedding=rece_embedding, ring_a_bell=ring_a_bell, unlearn_diff_atk=unlearn_diff_atk)
 

@@ -9,28 +9,31 @@ __all__ = ['Relearning', 'relearning_curve', 'merged', 'search_and_erase', 'blin
 import torch
 
 from ..core import HfiError, Rate
-from ..erasing.distill import trained_weights, with_weights
+
 from ..erasing.erase import erase
 from ..tokens.inversion import check_token, invert, templates_for
 from ..training.loop import Loop
-from ..models import add_noise, sample, embed, predict_noise, times_and_noise, to_latents
+from ..backbones.base import times_and_noise
+from ..backbones.loading import backbone_of
+from ..backbones.sampling import sample
 
 # %% ../../nbs/10a_persistence.ipynb #cec403d2
 class Relearning(Loop):
     "Plain fine-tuning of cross-attention on pictures and their prompts."
     def __init__(self, pipe, images, prompts, lr=1e-4, batch=8, seed=0):
         if not len(images) or len(images) != len(prompts): raise HfiError(f'{len(images)} pictures and {len(prompts)} prompts: give one prompt per picture, and at least one')
-        super().__init__({k: torch.nn.Parameter(v) for k, v in trained_weights(pipe.unet).items()}, lr, seed)
-        self.pipe, self.z, self.c, self.batch = pipe, to_latents(pipe, images), embed(pipe, prompts), batch
+        super().__init__({k: torch.nn.Parameter(v) for k, v in backbone_of(pipe).trainable('cross-attention').items()}, lr, seed)
+        net = backbone_of(pipe)
+        self.net, self.z, self.c, self.batch = net, net.to_latents(images), net.encode(prompts), batch
 
     def train_step(self):
         "One step on a random batch."
         i = torch.randint(len(self.z), (self.batch,), generator=self.generator)
-        t, eps = times_and_noise(self.pipe, self.z[i], self.generator)
-        pred = predict_noise(self.pipe, add_noise(self.pipe, self.z[i], eps, t), t, self.c[i], self.params)
-        self.descend([(pred-eps).square().mean()])
+        t, eps = times_and_noise(self.net, self.z[i], self.generator)
+        pred = self.net.output(self.net.corrupt(self.z[i], eps, t), t, self.c[i], self.params)
+        self.descend([(pred-self.net.target(self.z[i], eps, t)).square().mean()])
 
-    def pipeline(self): return with_weights(self.pipe, {k: p.detach() for k, p in self.params.items()}) # as it is now
+    def pipeline(self): return self.net.with_weights({k: p.detach() for k, p in self.params.items()}) # as it is now
 
 def relearning_curve(
     erased,
@@ -53,8 +56,8 @@ def relearning_curve(
 # %% ../../nbs/10a_persistence.ipynb #7ab50cbe
 def merged(model, state:dict, scale:float=1.): # → a pipeline
     "A model with a LoRA (a state as `lora` gives it) added to its weights."
-    own, names = model.unet.state_dict(), [k[:-len('.lora_A.weight')] for k in state if k.endswith('.lora_A.weight')]
-    return with_weights(model, {f'{k}.weight': own[f'{k}.weight'].float()+scale*state[f'{k}.lora_B.weight']@state[f'{k}.lora_A.weight'] for k in names})
+    own, names = backbone_of(model).denoiser.state_dict(), [k[:-len('.lora_A.weight')] for k in state if k.endswith('.lora_A.weight')]
+    return backbone_of(model).with_weights({f'{k}.weight': own[f'{k}.weight'].float()+scale*state[f'{k}.lora_B.weight']@state[f'{k}.lora_A.weight'] for k in names})
 
 # %% ../../nbs/10a_persistence.ipynb #5a86ea3f
 def search_and_erase(

@@ -47,7 +47,7 @@ def predict_memory(
     config:dict, # of the UNet
     batch:int=4,
     dtype=torch.bfloat16, # of the frozen weights and of computing
-    part:str='attn2', # what learns, see `trained_weights`
+    part:str='cross-attention', # what learns, see `scopes` of the backbone
     checkpointing:bool=False, # gradient checkpointing: only the inputs of blocks are kept, and one block at a time is computed again
     size:int=None, # pixels of a side; the model's own by default
     tokens:int=77,
@@ -55,7 +55,7 @@ def predict_memory(
     "Peak of one gradient of an erasure. Text encoder, autoencoder and the framework's own overhead come on top."
     with torch.device('meta'): unet = UNet2DConditionModel.from_config(config)
     width = torch.empty((), dtype=dtype).element_size()
-    for k, p in unet.named_parameters(): p.data, p.requires_grad = p.data.to(dtype), ('.attn2.' in k) == (part == 'attn2')
+    for k, p in unet.named_parameters(): p.data, p.requires_grad = p.data.to(dtype), ('.attn2.' in k) == (part == 'cross-attention')
     learn = sum(p.numel() for p in unet.parameters() if p.requires_grad)
     frozen, learning = sum(p.numel() for p in unet.parameters())*width, learn*4*5
     n = size//8 if size else unet.config.sample_size

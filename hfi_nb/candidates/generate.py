@@ -14,7 +14,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..core import HfiError, append_jsonl, atomic, make_folder, open_image, read_jsonl
-from ..models import sample, model_hash
+from ..backbones.loading import model_hash
+from ..backbones.sampling import sample
 from ..training.processes import world_size, main_only, rank, map_ranks
 
 # %% ../../nbs/03_images.ipynb #42109b9f

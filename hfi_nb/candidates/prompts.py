@@ -17,9 +17,10 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
 from ..core import HfiError
-from ..worlds.emoji.world import Prompt, data_dir
+from ..core import data_dir
+from ..worlds.emoji.world import Prompt
 from .generate import generate
-from ..models import tokenize
+from ..backbones.loading import backbone_of
 
 # %% ../../nbs/03a_prompts.ipynb #40996ff4
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def in_style(prompts, artist:str, phrase:str='in the style of {}') -> list: # of
 def truncate(pipe, prompts) -> list: # of prompts
     "The prompts, cut behind the last word that the pipeline's tokenizers can take in."
     def fits(text):
-        try: return tokenize(pipe, [text]) is not None
+        try: return backbone_of(pipe).tokenize([text]) is not None
         except HfiError: return False
     def cut(text):
         while not fits(text): text = text.rsplit(None, 1)[0] if len(text.split()) > 1 else text[:-1]

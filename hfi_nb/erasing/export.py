@@ -15,19 +15,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..core import HfiError, atomic, make_folder, write_json
-from .distill import with_weights
-from ..models import model_hash, refuse_pickle
+
+from ..backbones.loading import backbone_of, model_hash, refuse_pickle
 
 # %% ../../nbs/08c_export.ipynb #a45a7b90
 def delta(base, erased) -> dict: # name → difference, float32
     "The UNet weights in which two pipelines differ."
-    old, new = base.unet.state_dict(), erased.unet.state_dict()
+    old, new = backbone_of(base).denoiser.state_dict(), backbone_of(erased).denoiser.state_dict()
     if old.keys() != new.keys(): raise HfiError('base and erased model have different weights: give two pipelines of one architecture')
     return {k: (new[k]-w).float() for k, w in old.items() if not torch.equal(new[k], w)}
 
 def save_delta(base, erased, path):
     "Write the difference, with the base model's hash."
-    with atomic(path) as part: save_file(delta(base, erased), part, metadata=dict(base=model_hash(base), dtype=str(base.unet.dtype)))
+    with atomic(path) as part: save_file(delta(base, erased), part, metadata=dict(base=model_hash(base), dtype=str(backbone_of(base).dtype)))
 
 def load_delta(base, path, strength:float=1.): # → a pipeline
     "The base model with a saved difference added, `strength` times; another base than the difference was made from is an `HfiError`."
@@ -35,16 +35,16 @@ def load_delta(base, path, strength:float=1.): # → a pipeline
         with safe_open(path, 'pt') as f: found, facts = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
     except (SafetensorError, OSError) as e: raise HfiError(f'no delta in {path} ({e}): give a file that save_delta wrote') from e
     if facts.get('base') != model_hash(base): raise HfiError(f'{path} was made from another base model ({str(facts.get("base"))[:12]}) or in another precision ({facts.get("dtype", "unknown")}): load that one, with dtype=')
-    weights = base.unet.state_dict()
-    return with_weights(base, {k: weights[k].float()+strength*d for k, d in found.items()})
+    weights = backbone_of(base).denoiser.state_dict()
+    return backbone_of(base).with_weights({k: weights[k].float()+strength*d for k, d in found.items()})
 
 # %% ../../nbs/08c_export.ipynb #dc2ecb9f
 def lora(base, erased, rank:int=8) -> tuple[dict, float]: # state for `save_lora_weights`, share of the difference that is lost
     "The difference as a LoRA of a rank: B·A per changed matrix, from the singular value decomposition."
     if rank < 1: raise HfiError(f'rank={rank}: give at least 1')
-    found, state, kept = delta(base, erased), {}, 0.
+    found, state, kept, matrices = delta(base, erased), {}, 0., backbone_of(base).names(backbone_of(base).scopes[0])
     for k, d in found.items():
-        if d.ndim != 2 or not k.endswith('.weight') or '.attn2.' not in k: continue # LoRA here stands for matrices of cross-attention
+        if d.ndim != 2 or not k.endswith('.weight') or k not in matrices: continue # LoRA here stands for matrices of cross-attention
         U, S, Vh = torch.linalg.svd(d.double(), full_matrices=False)
         r = min(rank, len(S))
         state[f'{k[:-7]}.lora_A.weight'] = (S[:r, None].sqrt()*Vh[:r]).float().contiguous()

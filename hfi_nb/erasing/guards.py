@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 
 from ..core import HfiError
-from ..models import embed, split_conditioning
+from ..backbones.loading import backbone_of
 
 # %% ../../nbs/08d_guards.ipynb #5884340c
 PRESETS = dict( # warm-up steps δ, s_S, λ, s_m, β: the paper's configurations
@@ -53,18 +53,18 @@ def guard(
     if not len(tokens): raise HfiError('nothing to guard against: give at least one soft token or word')
     rule, last = GUARDS[method](**settings), -1
     text = ', '.join(phrase.format(getattr(o, 'name', o)) for o in tokens)
-    c_v = embed(pipe, [text], [o for o in tokens if not isinstance(o, str)])
-    def answer(unet, args, kwargs, out):
+    net = backbone_of(pipe)
+    c_v = net.encode([text], [o for o in tokens if not isinstance(o, str)])
+    def answer(network, args, kwargs, out):
         nonlocal last
         if not pipe.do_classifier_free_guidance: raise HfiError('a guard works on classifier-free guidance: draw with guidance above 1')
         z, t, *_ = args
         if int(t) >= last: rule.restart() # times fall while a picture is drawn: this is a new one
         last = int(t)
         e_0, e_c = out[0].chunk(2)
-        words, beside = split_conditioning(pipe, c_v.expand(len(e_c), -1, -1).to(z.dtype))
-        if beside: beside['time_ids'] = kwargs['added_cond_kwargs']['time_ids'][len(e_c):] # the size that is being drawn
-        e_v = unet.forward(z[len(e_c):], t, encoder_hidden_states=words, added_cond_kwargs=beside, return_dict=False)[0]
+        inputs, more = net.arguments(z[len(e_c):], t, c_v.expand(len(e_c)).to(z.dtype))
+        e_v = network.forward(*inputs, **net.as_drawn(more, kwargs), return_dict=False)[0]
         return (torch.cat(rule(e_0, e_c, e_v)), *out[1:])
-    hook = pipe.unet.register_forward_hook(answer, with_kwargs=True)
+    hook = net.denoiser.register_forward_hook(answer, with_kwargs=True)
     try: yield pipe
     finally: hook.remove()

@@ -21,7 +21,8 @@ from ..core import HfiError, Rate, atomic, image_grid, make_folder, open_image, 
 from .distances import clip_scores, distances, mean_with_interval, pair_distance, photo_similarity
 from ..worlds.emoji.world import Judge, Prompt, load_judge, load_world, make_prompts, shows
 from ..candidates.generate import generate
-from ..models import sample, model_hash
+from ..backbones.loading import model_hash
+from ..backbones.sampling import sample
 from ..training.processes import main_only, map_ranks
 
 # %% ../../nbs/09_evaluate.ipynb #64a4f9b3

@@ -9,7 +9,8 @@ __all__ = ['KEYS', 'KINDS', 'typos', 'wordings', 'sample_wordings', 'by_wording'
 import random
 
 from ..core import HfiError, read_json
-from ..worlds.emoji.world import Prompt, data_dir, load_world
+from ..core import data_dir
+from ..worlds.emoji.world import Prompt, load_world
 from .evaluate import Evaluation, Paired
 
 # %% ../../nbs/09a_wording.ipynb #a5bb6268

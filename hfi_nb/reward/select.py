@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from ..core import HfiError
-from ..models import vocabulary
+from ..backbones.loading import backbone_of
 from .model import text_features, unit
 
 # %% ../../nbs/06c_selection.ipynb #a216e5ce
@@ -73,6 +73,6 @@ def clusters(
 # %% ../../nbs/06c_selection.ipynb #dc5e1fb2
 def nearest_words(pipe, features, groups, clip=None) -> list: # one word per group
     "For groups of pictures, given by their CLIP features (n, d) and group numbers (n,), the word of the model's vocabulary that the same CLIP finds nearest to their mean."
-    words, groups = [pipe.tokenizer.decode([i]).strip() for i in vocabulary(pipe).tolist()], np.asarray(groups)
+    words, groups = [pipe.tokenizer.decode([i]).strip() for i in backbone_of(pipe).vocabulary().tolist()], np.asarray(groups)
     text = text_features(words, clip)
     return [words[(text@features[groups == k].mean(0)).argmax()] for k in range(groups.max()+1)]

@@ -18,7 +18,9 @@ from safetensors.torch import save_file
 
 from ..core import HfiError, Rate, atomic
 from ..training.loop import Loop, fingerprint, run
-from ..models import add_noise, sample, encode_text, encoders, model_hash, per_encoder, predict_noise, refuse_pickle, times_and_noise, to_latents, tokenize
+from ..backbones.base import Backbone, Condition, times_and_noise
+from ..backbones.loading import backbone_of, model_hash, refuse_pickle
+from ..backbones.sampling import sample
 
 # %% ../../nbs/07_inversion.ipynb #7f313146
 @dataclass
@@ -42,7 +44,7 @@ def _save(self:SoftToken, path):
 
 def _add_to(self:SoftToken, pipe):
     "Teach the token to a pipeline, for good; prompts may then name it."
-    for (tok, encoder), v in zip(encoders(pipe), per_encoder(pipe, self.vectors), strict=True):
+    for (tok, encoder), v in zip(backbone_of(pipe).encoders, backbone_of(pipe).split_rows(self.vectors), strict=True):
         pipe.load_textual_inversion({self.name: v}, token=self.name, tokenizer=tok, text_encoder=encoder)
 
 # %% ../../nbs/07_inversion.ipynb #d7616dcd
@@ -63,10 +65,10 @@ def _load(path) -> SoftToken:
 SoftToken.save, SoftToken.load, SoftToken.add_to = _save, staticmethod(_load), _add_to
 
 # %% ../../nbs/07_inversion.ipynb #e585ddbf
-def inversion_loss(pipe, z, weights, c, t, eps) -> torch.Tensor:
-    "Reward-weighted denoising error (HFI; Gal et al. 2022, eq. 2): z (b,ch,h,w) clean latents, weights (b,), c (b,l,d), t (b,), eps like z."
-    pred = predict_noise(pipe, add_noise(pipe, z, eps, t), t, c)
-    return (weights*(pred.float()-eps).square().mean((1, 2, 3))).mean()
+def inversion_loss(net:Backbone, z, weights, condition:Condition, t, eps) -> torch.Tensor:
+    "Reward-weighted denoising error (HFI; Gal et al. 2022, eq. 2): z (b,ch,h,w) clean latents, weights (b,), t (b,), eps like z."
+    output = net.output(net.corrupt(z, eps, t), t, condition)
+    return (weights*(output.float()-net.target(z, eps, t)).square().mean((1, 2, 3))).mean()
 
 # %% ../../nbs/07_inversion.ipynb #0b044a13
 STYLE_TEMPLATES = ('in the style of {}', '{} style', 'a picture in the style of {}')
@@ -82,7 +84,7 @@ def start_rows(pipe, init:str, n:int) -> torch.Tensor: # (n, width)
         ids = tok(init, add_special_tokens=False).input_ids
         if not ids: raise HfiError(f'the starting word {init!r} is empty: give a coarse word such as "style"')
         return encoder.get_input_embeddings().weight[[ids[i % len(ids)] for i in range(n)]].detach().float()
-    return torch.cat([rows(*pair) for pair in encoders(pipe)], 1)
+    return torch.cat([rows(*pair) for pair in backbone_of(pipe).encoders], 1)
 
 # %% ../../nbs/07_inversion.ipynb #84154c81
 class Inversion(Loop):
@@ -94,32 +96,33 @@ class Inversion(Loop):
         if missing := [o for o in templates if '{}' not in o]: raise HfiError(f'template {missing[0]!r} has no place for the token: write {{}} where it stands')
         self.rows = torch.nn.Parameter(start_rows(pipe, init, vectors).to(pipe.device))
         super().__init__(dict(rows=self.rows), lr, seed)
-        self.pipe, self.batch, self.patience, self.z, self.w = pipe, batch, patience, to_latents(pipe, images), weights.to(pipe.device)
-        self.ids = tokenize(pipe, [o.format('<v>') for o in templates], [SoftToken('<v>', self.rows)])
+        net = backbone_of(pipe)
+        self.net, self.batch, self.patience, self.z, self.w = net, batch, patience, net.to_latents(images), weights.to(pipe.device)
+        self.ids = net.tokenize([o.format('<v>') for o in templates], [SoftToken('<v>', self.rows)])
         self.probe = self.points(torch.arange(max(128, len(images))) % len(images), torch.Generator().manual_seed(seed+1))
         self.extra = dict(best=self.rows.detach().clone(), validation=torch.zeros(0, 2))
 
     def points(self, pictures, generator):
         "For given pictures a template, a time and noise each."
-        pictures, k = (o.to(self.z.device) for o in (pictures, torch.randint(len(self.ids), (len(pictures),), generator=generator)))
-        return pictures, k, *times_and_noise(self.pipe, self.z[pictures], generator)
+        pictures, k = (o.to(self.z.device) for o in (pictures, torch.randint(len(self.ids[0]), (len(pictures),), generator=generator)))
+        return pictures, k, *times_and_noise(self.net, self.z[pictures], generator)
 
 # %% ../../nbs/07_inversion.ipynb #96fee751
 @patch
 def loss(self:Inversion, c, pictures, k, t, eps) -> torch.Tensor:
     "The loss at given points; c are the embedded templates."
-    return inversion_loss(self.pipe, self.z[pictures], self.w[pictures], c[k], t, eps)
+    return inversion_loss(self.net, self.z[pictures], self.w[pictures], c[k], t, eps)
 
 @patch
 def train_step(self:Inversion):
     "One step on a random batch."
-    self.descend([self.loss(encode_text(self.pipe, self.ids, self.rows), *self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator))])
+    self.descend([self.loss(self.net.encode_ids(self.ids, self.rows), *self.points(torch.randint(len(self.z), (self.batch,), generator=self.generator), self.generator))])
 
 @patch
 @torch.no_grad()
 def validate(self:Inversion):
     "Loss at the fixed points; keeps the rows if they are the best so far."
-    c, parts = encode_text(self.pipe, self.ids, self.rows), zip(*(o.split(self.batch) for o in self.probe), strict=True) # a batch at once, as the training has the memory for
+    c, parts = self.net.encode_ids(self.ids, self.rows), zip(*(o.split(self.batch) for o in self.probe), strict=True) # a batch at once, as the training has the memory for
     value, seen = sum(self.loss(c, *o).item()*len(o[0]) for o in parts)/len(self.probe[0]), self.extra['validation']
     if not len(seen) or value < seen[:, 1].min(): self.extra['best'] = self.rows.detach().clone()
     self.extra['validation'] = torch.cat([seen, torch.tensor([[self.step, value]])])
@@ -156,7 +159,7 @@ def invert(
     run(loop, steps, every, path, fingerprint(model, settings, loop.z, loop.w), callback, desc=f'inverting {name}')
     history = dict(pictures=len(images), steps=loop.step, init=settings.get('init', 'style'), model=model, validation=[[int(s), v] for s, v in loop.extra['validation'].tolist()])
     best = loop.extra['best'].cpu()
-    return SoftToken(name, best, {**history, **(meta or {})}, tuple(o.shape[1] for o in per_encoder(pipe, best)))
+    return SoftToken(name, best, {**history, **(meta or {})}, tuple(o.shape[1] for o in backbone_of(pipe).split_rows(best)))
 
 # %% ../../nbs/07_inversion.ipynb #5cddc95d
 @dataclass

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from ...core import make_folder, read_json
-from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, data_dir, load_world
-from ...models import pooled
+from ...core import data_dir
+from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, load_world
+from ...reward.model import pooled
 from .train import fast_cpu, fit, training_pictures
 from .train_judge import roughen
 
