@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.loading import backbone_of, load_pipeline
 from hfi_nb.core import HfiError, image_grid, seeded_noise
 
 
