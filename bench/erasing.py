@@ -17,7 +17,7 @@ from hfi_nb.erasing.closed_form import uce
 from hfi_nb.erasing.distill import PAPER, distill, make_targets, updates_for
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.worlds.emoji.world import load_judge, load_world
+from hfi_nb.worlds.emoji.world import load_world
 
 RATES, MOST = (3e-4, 1e-3), 400
 
@@ -58,10 +58,10 @@ def train(pipe, task, look, settings):
 
 def compare(runs, concept, seeds, n, best):
     "All on one concept and all seeds; gives the reference's learning rate, found here if `best` is None."
-    pipe, world, judge = load_pipeline(), load_world(), load_judge()
+    pipe, world = load_pipeline(), load_world()
     tokens, _, what = goal(pipe, world, concept)
-    task, prompts = make_targets(pipe, tokens, **what), questions(world, concept, n)
-    def look(model): return count(partial(sample, model, steps=12), prompts, concept, world, judge)
+    task, suite = make_targets(pipe, tokens, **what), questions(world, concept, n)
+    def look(model): return count(partial(sample, model, steps=12), suite)
     def measure(name, seed, how): return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), how)
     def slow(lr, seed): return measure(f'reference, lr {lr:g}', seed, partial(train, pipe, task, look, PAPER | dict(updates=MOST, lr=lr, ema=.97 if lr < 3e-4 else .9, refresh=25, seed=seed)))
     best = best or min(RATES, key=lambda lr: ((row := slow(lr, 0))['left']['value'] > .1, row['seconds']))

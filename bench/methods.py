@@ -14,13 +14,14 @@ from pathlib import Path
 from hfi_nb.core import HfiError, Rate, append_jsonl, make_folder, read_jsonl
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.guards import guard
-from hfi_nb.measure.evaluate import held_out
+from hfi_nb.measure.evaluate import count_right
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.reward.model import image_features, load_clip
+from hfi_nb.reward.features import image_features, load_clip
 from hfi_nb.reward.select import OBJECT_THRESHOLD, clusters, nearest_words
 from hfi_nb.tokens.inversion import invert, templates_for
-from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts, shows
+from hfi_nb.worlds.emoji.suite import emoji_suite
+from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
 
 SHORT = dict(start='uce', updates=10, lr=1e-3, batch=8, retain=5., ema=.8, paths=8, steps=8) # ten small updates from where the closed form ends
 ERASERS = {o: (o, {}) for o in ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'uce-near', 'rece')} | {'uce + 10': ('esd-x', SHORT)} # name → method and settings
@@ -60,51 +61,52 @@ def goal(pipe, world, concept, seed=0, inverting=True):
 
 
 def questions(world, concept, n, seed=0):
-    "Prompts to count on: of a style with held-out subjects, of a set of things with all of its subjects."
-    return held_out(concept, n, split='heldout' if concept in world.styles else None, seed=seed)
+    "The suite to count on: a style is asked for with held-out subjects, a set of subjects with all of its own."
+    split = 'heldout' if concept in world.styles else None
+    return emoji_suite(concept, n, split, seed, first_seed=60_000)
 
 
-def count(paint, prompts, concept, world, judge):
-    "Rates of the concept and of the right rest (of a style, the subject; of a set of subjects, the style) where it was asked for; of style and subject elsewhere."
-    seen = judge(paint([p.text for p in prompts], range(60_000, 60_000+len(prompts))))
-    asked = [shows(world, concept, p.style, p.subject) for p in prompts]
-    other = [(p, v) for p, v, a in zip(prompts, seen, asked, strict=True) if not a]
-    hits, rest = [(p, v) for p, v, a in zip(prompts, seen, asked, strict=True) if a], int(concept in world.styles)
-    return dict(left=Rate.of(shows(world, concept, *v) for _, v in hits), rest=Rate.of((p.style, p.subject)[rest] == v[rest] for p, v in hits), style=Rate.of(p.style == v[0] for p, v in other), subject=Rate.of(p.subject == v[1] for p, v in other))
+def count(paint, suite):
+    "How often the concept shows where asked for, and the label that does not carry it is right; elsewhere, both labels."
+    images = paint([p.text for p in suite.prompts], suite.seeds)
+    k, prompts, judge = len(suite.target), suite.prompts, suite.judge
+    target, other = count_right(images[:k], prompts[:k], judge), count_right(images[k:], prompts[k:], judge)
+    rest = 'subject' if judge.about == 'style' else 'style'
+    return dict(left=target['shown'], rest=target[rest], style=other['style'], subject=other['subject'])
 
 
-def run(pipe, method, tokens, what, concept, prompts, world, judge):
+def run(pipe, method, tokens, what, suite):
     "Seconds and rates of one method; none is the base model."
     begun, paint = time.process_time(), partial(sample, pipe, steps=12)
     if method in ERASERS:
         name, settings = ERASERS[method]
         paint = partial(sample, erase(pipe, tokens, name, **settings, **what), steps=12)
     took = time.process_time()-begun
-    with guard(pipe, tokens, method, what['phrase']) if method in GUARDS else nullcontext(): rates = count(paint, prompts, concept, world, judge)
+    with guard(pipe, tokens, method, what['phrase']) if method in GUARDS else nullcontext(): rates = count(paint, suite)
     return dict(seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})
 
 
 def sweep(concept, n, out, runs):
     "One line for each (method, names that tell it from others, settings); those that are in `out` already are not done again."
-    pipe, world, judge = load_pipeline(), load_world(), load_judge()
+    pipe, world = load_pipeline(), load_world()
     saved, (tokens, _, what) = Runs(out), goal(pipe, world, concept)
-    prompts = questions(world, concept, n)
-    def measure(method, settings): return dict(settings=settings) | run(pipe, method, tokens, what | settings, concept, prompts, world, judge)
+    suite = questions(world, concept, n)
+    def measure(method, settings): return dict(settings=settings) | run(pipe, method, tokens, what | settings, suite)
     for method, names, settings in runs: saved.once(dict(concept=concept, **names), partial(measure, method, settings))
 
 
 def main(concepts, methods, by, n, out):
-    pipe, world, judge = load_pipeline(), load_world(), load_judge()
+    pipe, world = load_pipeline(), load_world()
     saved = Runs(out)
     for concept in concepts or [*world.styles, *world.concepts]:
         style = concept in world.styles
-        prompts, (tokens, _, what) = questions(world, concept, n), goal(pipe, world, concept, inverting='token' in by)
+        suite, (tokens, _, what) = questions(world, concept, n), goal(pipe, world, concept, inverting='token' in by)
         words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
-        saved.once(dict(concept=concept, method='none', by=''), partial(run, pipe, 'none', tokens, what, concept, prompts, world, judge))
+        saved.once(dict(concept=concept, method='none', by=''), partial(run, pipe, 'none', tokens, what, suite))
         for one in by:
             if one == 'word' and concept == 'kindergarten': continue
             for method in methods:
-                try: saved.once(dict(concept=concept, method=method, by=one), partial(run, pipe, method, dict(token=tokens, word=words)[one], what, concept, prompts, world, judge))
+                try: saved.once(dict(concept=concept, method=method, by=one), partial(run, pipe, method, dict(token=tokens, word=words)[one], what, suite))
                 except HfiError as error: # a guard's prompt does not hold any number of tokens
                     if method not in GUARDS: raise
                     print(concept, method, one, error)
@@ -116,7 +118,7 @@ def table(out):
     for concept in dict.fromkeys(r['concept'] for r in rows):
         print(f'\n| {concept} | by | left | else: style | else: subject | asked for it: the rest | seconds |\n|'+'---|'*7)
         for r in rows:
-            if r['concept'] == concept: print(f'| {r["method"]} | {r["by"]} | '+' | '.join(str(Rate(r[k]['k'], r[k]['n'])) for k in ('left', 'style', 'subject', 'rest'))+f' | {r["seconds"]} |')
+            if r['concept'] == concept: print(f'| {r["method"]} | {r["by"]} | '+' | '.join(str(Rate.from_dict(r[k])) for k in ('left', 'style', 'subject', 'rest'))+f' | {r["seconds"]} |')
 
 
 if __name__ == '__main__':

@@ -25,7 +25,7 @@ from hfi_nb.candidates.generate import generate
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.training.processes import main_only
-from hfi_nb.reward.model import image_features
+from hfi_nb.reward.features import image_features
 stage, folder, n = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 pipe = load_pipeline()
 if stage == 'draw':

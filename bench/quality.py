@@ -5,21 +5,23 @@
 Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson intervals."""
 import argparse
 
-from hfi_nb.core import Rate
+from hfi_nb.measure.evaluate import count_right
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.worlds.emoji.world import Prompt, caption, load_judge, load_world
+from hfi_nb.worlds.emoji.suite import emoji_judge
+from hfi_nb.worlds.emoji.world import caption, emoji_prompt, load_world
 
 
 def main(model, guidance, steps, subjects):
-    pipe, world, judge = load_pipeline(model), load_world(), load_judge()
-    prompts = [Prompt(caption(world.names[s], a), s, a) for a, s in world.pairs() if s in world.subjects[:subjects]]
-    seen = judge(sample(pipe, [p.text for p in prompts], range(len(prompts)), steps=steps, guidance=guidance))
-    rows = list(zip(prompts, seen, strict=True))
+    pipe, world = load_pipeline(model), load_world()
+    pairs = [(a, s) for a, s in world.pairs() if s in world.subjects[:subjects]]
+    prompts = [emoji_prompt(caption(world.names[s], a), s, a) for a, s in pairs]
+    images = sample(pipe, [p.text for p in prompts], range(len(prompts)), steps=steps, guidance=guidance)
     print(f'guidance {guidance:g}, {steps} steps')
-    for a in [*world.styles, None]:
-        part = [(p, v) for p, v in rows if a in (None, p.style)]
-        print(f'{a or "all":10} style {Rate.of(v[0] == p.style for p, v in part)}   subject {Rate.of(v[1] == p.subject for p, v in part)}')
+    for style in [*world.styles, None]:
+        at = [i for i, p in enumerate(prompts) if style in (None, p.style)]
+        right = count_right([images[i] for i in at], [prompts[i] for i in at], emoji_judge(style or world.styles[0]))
+        print(f'{style or "all":10} style {right["style"]}   subject {right["subject"]}')
 
 
 if __name__ == '__main__':

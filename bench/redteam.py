@@ -22,9 +22,11 @@ from hfi_nb.attack.relearning import Relearning, merged, search_and_erase
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.erasing.erase import CLOSED, erase
 from hfi_nb.erasing.export import lora
+from hfi_nb.measure.evaluate import count_right
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.reward.model import fit_reward, image_features, load_clip
+from hfi_nb.reward.features import image_features, load_clip
+from hfi_nb.reward.model import fit_reward
 from hfi_nb.tokens.inversion import insert_phrase
 from hfi_nb.worlds.emoji.world import load_judge, load_world, shows
 
@@ -45,8 +47,8 @@ class Bench:
         pairs = sum(parts, [])
         self.words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
         self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
-        asked = questions(world, concept, n, seed)
-        self.asked, self.other = [[p for p in asked if shows(world, concept, p.style, p.subject) == o] for o in (True, False)]
+        self.suite = questions(world, concept, n, seed)
+        self.asked, self.other = self.suite.target, [*self.suite.related, *self.suite.benign]
         self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
 
     @cached_property
@@ -73,8 +75,8 @@ class Bench:
 
     def kept(self, model):
         "Style and subject accuracy of what did not ask for the concept."
-        seen = self.judge(sample(model, [p.text for p in self.other], range(60_000, 60_000+len(self.other)), **DRAWN))
-        return dict(style=Rate.of(p.style == v[0] for p, v in zip(self.other, seen, strict=True) if p.style), subject=Rate.of(p.subject == v[1] for p, v in zip(self.other, seen, strict=True)))
+        right = count_right(model, self.other, self.suite.judge, range(60_000, 60_000+len(self.other)), **DRAWN)
+        return dict(style=right['style'], subject=right['subject'])
 
     def tuned(self, model, images, texts, steps=100):
         loop = Relearning(model, images, texts, seed=self.seed)

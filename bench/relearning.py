@@ -28,8 +28,7 @@ def lessons(world, concept):
 def main(concepts, methods, n, out):
     pipe, world, judge, saved = load_pipeline(), load_world(), load_judge(), Runs(out)
     for concept in concepts:
-        wanted = questions(world, concept, n)
-        ask = [p.text for p in wanted if shows(world, concept, p.style, p.subject)]
+        ask = [p.text for p in questions(world, concept, n).target]
         found = cache(partial(goal, pipe, world, concept))
         model = cache(lambda method, found=found: erase(pipe, found()[0], method, **found()[2]))
         def unwanted(images, concept=concept): return [shows(world, concept, *o) for o in judge(images)]

@@ -101,13 +101,13 @@ def cost(pipe, evaluations:int, memory:int=None, **more) -> dict:
 def demo_task(folder, concept, n):
     "A study; the prompts to look at; the contexts to erase in; what is asked afterwards: of a style with held-out subjects, of a set of things with all of them."
     from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
-    from hfi_nb.measure.evaluate import held_out
     from hfi_nb.study import Study
+    from hfi_nb.worlds.emoji.suite import emoji_suite
     world = load_world()
-    if concept in world.styles: return Study(folder, concept=concept), make_prompts(world, 'train', n=160), [world.names[s] for s in world.subjects if world.split[s] == 'train'], held_out(concept, n)
+    if concept in world.styles: return Study(folder, concept=concept), make_prompts(world, 'train', n=160), [world.names[s] for s in world.subjects if world.split[s] == 'train'], emoji_suite(concept, n)
     harmless = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
     asking = (make_prompts(world, subjects=world.concepts[concept])*4)[:160]
-    return Study(folder, concept=concept, phrase='{}'), asking+harmless[:320-len(asking)], [f'{{}} in the style of {a}' for a in world.styles], held_out(concept, n, split=None)
+    return Study(folder, concept=concept, phrase='{}'), asking+harmless[:320-len(asking)], [f'{{}} in the style of {a}' for a in world.styles], emoji_suite(concept, n, split=None)
 
 def _stages(study, prompts, contexts, asked): # name → function that does it and tells about it
     from hfi_nb.worlds.emoji.world import load_judge, load_world, shows
@@ -130,7 +130,7 @@ def _stages(study, prompts, contexts, asked): # name → function that does it a
     def erase(): return study.erase(contexts, batch=8) and f'pipeline saved to {study.folder/"erased"}'
     def evaluate(): return f'{len(study.evaluate(asked, steps=12).rows)} prompts'
     def redteam():
-        style, wanted = study.concept in world.styles, [p for p in asked if shows(world, study.concept, p.style, p.subject)]
+        style, wanted = study.concept in world.styles, asked.target
         strikes = study.redteam([world.names[p.subject] if style else f'{{}} in the style of {p.style}' for p in wanted], prompts=[p.text for p in wanted],
                                 unwanted=lambda images: [shows(world, study.concept, *o) for o in load_judge()(images)], word=study.concept if style else world.names[world.concepts[study.concept][0]], steps=12)
         return '; '.join(f'{o.name} {o.success}' for o in strikes)
@@ -158,9 +158,10 @@ def demo_study(
 
 def table(result) -> str:
     "An evaluation as plain text."
-    from hfi_nb.measure.evaluate import MEASURE_NAMES
-    rows = [(MEASURE_NAMES[k], str(m.before), str(m.after)) for k, m in result.measures.items() if m.n]
-    return '\n'.join(f'{a:38} {b:32} {c}' for a, b, c in [('', 'before', 'after'), *rows])
+    from hfi_nb.measure.evaluate import measure_names
+    names = measure_names(result.measures)
+    rows = [(names[k], str(m.before), str(m.after)) for k, m in result.measures.items() if m.n]
+    return '\n'.join([*result.warnings, *(f'{a:38} {b:32} {c}' for a, b, c in [('', 'before', 'after'), *rows])])
 
 @app.command()
 def demo(folder:Path=Path('studies/demo'), concept:str='openmoji', attack:bool=False):
@@ -293,12 +294,13 @@ def evaluate(
 ):
     "Measure what is gone and what is kept, on held-out prompts of the mini world."
     from hfi_nb.worlds.emoji.world import load_world
-    from hfi_nb.measure.evaluate import held_out
+    from hfi_nb.worlds.emoji.suite import emoji_suite
     study, world = _study(folder), load_world()
-    if study.concept not in (*world.styles, *world.concepts): raise HfiError(f'{study.concept!r} is not of the mini world: measure it in Python, with prompts and a judge of your own, study.evaluate(prompts, judge=…, world=…)')
-    prompts = held_out(study.concept, n)
+    if study.concept not in (*world.styles, *world.concepts): raise HfiError(f'{study.concept!r} is not of the mini world: measure it in Python, with a suite of your own, study.evaluate(Suite(…))')
+    suite = emoji_suite(study.concept, n)
+    prompts = suite.prompts
     yield lambda: cost(study.rounds[0].pipe, 2*len(prompts)*20*2, prompts=len(prompts), pictures=2*len(prompts))
-    yield study.evaluate(prompts, batch=batch).measures
+    yield study.evaluate(suite, batch=batch).measures
 
 @stage
 def redteam(

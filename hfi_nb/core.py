@@ -6,7 +6,7 @@
 __all__ = ['FORMATS', 'wilson', 'Rate', 'bootstrap_interval', 'default_device', 'seeded_noise', 'in_float64', 'HfiError',
            'HfiWarning', 'make_folder', 'atomic', 'remove_leftovers', 'contained', 'one_run', 'write_json', 'read_json',
            'append_jsonl', 'read_jsonl', 'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid',
-           'thumbnail']
+           'thumbnail', 'paired_interval', 'Paired', 'unit_rows', 'image_fault']
 
 # %% ../nbs/00_core.ipynb #51cd8a16
 import errno
@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from PIL import Image, ImageCms, ImageDraw, ImageFilter, ImageFont, ImageOps
+from scipy.stats import binomtest
 
 # %% ../nbs/00_core.ipynb #19ad780b
 def wilson(
@@ -53,6 +54,10 @@ class Rate:
         "The rate of true values."
         hits = [bool(o) for o in hits]
         return cls(sum(hits), len(hits))
+    @classmethod
+    def from_dict(cls, saved:dict): # what `to_dict` gave
+        "The rate that a file holds."
+        return cls(saved['k'], saved['n'])
     @property
     def value(self) -> float: return self.k/self.n if self.n else math.nan
     @property
@@ -322,3 +327,85 @@ def thumbnail(
     small = image.convert('RGB')
     small.thumbnail((size, size))
     return small.filter(ImageFilter.GaussianBlur(size/20)) if blur else small
+
+# %% ../nbs/00_core.ipynb #a06f5c9e
+def paired_interval(both:int, lost:int, gained:int, neither:int) -> tuple[float, float]:
+    "Newcombe's 95 % interval of the change of a share, after − before; (-1, 1) when n = 0."
+    n = both+lost+gained+neither
+    if not n: return -1., 1.
+    before, after = (both+lost)/n, (both+gained)/n
+    (low_before, high_before), (low_after, high_after) = wilson(both+lost, n), wilson(both+gained, n)
+    margins = (both+gained)*(lost+neither)*(both+lost)*(gained+neither)
+    cross = both*neither-lost*gained
+    if cross > 0: cross = max(cross-n/2, 0) # Newcombe's continuity correction
+    phi = cross/margins**.5 if margins else 0.
+    def reach(a, b): return max(a*a-2*phi*a*b+b*b, 0)**.5
+    low = after-before-reach(after-low_after, high_before-before)
+    high = after-before+reach(high_after-after, before-low_before)
+    return max(-1., low), min(1., high)
+
+# %% ../nbs/00_core.ipynb #066b6e8b
+@dataclass(frozen=True)
+class Paired:
+    "A yes/no question about the same prompts and seeds, before and after."
+    both:int # yes before and after
+    lost:int # yes before, no after
+    gained:int # no before, yes after
+    neither:int
+
+    @classmethod
+    def of(cls, before, after): # booleans of equal length
+        "Count the four cases."
+        b, a = (np.asarray(list(answers), bool) for answers in (before, after))
+        if len(b) != len(a):
+            raise HfiError(f'{len(b)} answers before and {len(a)} after: '
+                           'a paired comparison needs the same images on both sides')
+        return cls(*(int(cases.sum()) for cases in (b & a, b & ~a, ~b & a, ~b & ~a)))
+    @property
+    def n(self) -> int: return self.both+self.lost+self.gained+self.neither
+    @property
+    def before(self) -> Rate: return Rate(self.both+self.lost, self.n)
+    @property
+    def after(self) -> Rate: return Rate(self.both+self.gained, self.n)
+    @property
+    def change(self) -> float: return self.after.value-self.before.value # share after − share before
+    @property
+    def interval(self) -> tuple: return paired_interval(self.both, self.lost, self.gained, self.neither)
+    @property
+    def p(self) -> float: # exact McNemar
+        changed = self.lost+self.gained
+        return float(binomtest(self.lost, changed).pvalue) if changed else 1.
+    @property
+    def removal(self) -> float: return 1-self.after.k/self.before.k if self.before.k else math.nan # relative
+    @property
+    def gone(self) -> Rate: return Rate(self.lost, self.both+self.lost) # of those that said yes before
+    def to_dict(self):
+        "Counts and all that follows from them; None where there is no number."
+        if not self.n: return dict(n=0, before=self.before, after=self.after)
+        counts = dict(n=self.n, both=self.both, lost=self.lost, gained=self.gained, neither=self.neither)
+        removal = self.removal if self.before.k else None
+        return counts | dict(before=self.before, after=self.after, change=self.change, interval=list(self.interval),
+                             p=self.p, removal=removal, gone=self.gone)
+    def __str__(self): return f'{self.before} → {self.after}, p = {self.p:.2g}'
+    __repr__ = __str__
+
+# %% ../nbs/00_core.ipynb #43a6ab39
+def unit_rows(x) -> np.ndarray: # (n, d) → (n, d)
+    "Rows of length one; a row of zeros stays zero."
+    x = np.asarray(x, float)
+    return x/np.linalg.norm(x, axis=1, keepdims=True).clip(1e-12)
+
+# %% ../nbs/00_core.ipynb #ee7156c6
+def _roughness(x:np.ndarray, shift:int) -> float: # x (h, w, 3)
+    "Half the mean squared difference of pixels `shift` apart, divided by the variance."
+    down, right = x[shift:]-x[:-shift], x[:, shift:]-x[:, :-shift]
+    return float((down**2).mean()+(right**2).mean())/4/float(x.var((0, 1)).mean())
+
+def image_fault(image) -> str: # '' for an image as it should be
+    "'blank' (one colour), 'noise' or 'pattern' (it repeats itself) where an image shows nothing; thresholds are ours."
+    x = np.asarray(image.convert('RGB'), float)
+    if np.ptp(x.reshape(-1, 3), 0).max() < 8: return 'blank'
+    size = min(x.shape[:2])
+    cells = [cell for cell in (1, 2, 4, 8) if 2*cell < size]
+    if any(_roughness(x, 2*cell) < .02 and _roughness(x, cell) > .5 for cell in cells): return 'pattern'
+    return 'noise' if size > 1 and _roughness(x, 1) > .5 else ''

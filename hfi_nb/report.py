@@ -18,20 +18,20 @@ import matplotlib.pyplot as plt
 
 from .core import HfiError, Rate, atomic, image_grid, image_bytes, read_json, write_json
 from .worlds.emoji.world import load_world
-from .measure.evaluate import MEASURE_NAMES, Evaluation, measure, show_survivors
+from .measure.evaluate import Evaluation, labels_of, measure, measure_names, show_survivors
 from .tokens.inversion import SoftToken
 from .reward.model import RewardModel
 
 # %% ../nbs/11_report.ipynb #803c76fd
 def dot_plot(measures:dict, title:str='', labels=('before', 'after')):
     "Both sides of each question, with Wilson intervals."
-    shown = [(k, m) for k, m in measures.items() if m.n][::-1]
+    shown, meaning = [(k, m) for k, m in measures.items() if m.n][::-1], measure_names(measures)
     fig, ax = plt.subplots(figsize=(7.5, .6+.42*len(shown)), layout='constrained')
     for y, (_, m) in enumerate(shown):
         for rate, dy, colour in ((m.before, .13, '#8a8f98'), (m.after, -.13, '#c2410c')):
             ax.plot(rate.interval, [y+dy]*2, color=colour, lw=1.6, solid_capstyle='round')
             ax.plot(rate.value, y+dy, 'o', color=colour, ms=5, label=labels[dy < 0] if y == 0 else None)
-    ax.set(yticks=range(len(shown)), yticklabels=[f'{MEASURE_NAMES[k]} (n = {m.n})' for k, m in shown], xlim=(-.02, 1.02), title=title)
+    ax.set(yticks=range(len(shown)), yticklabels=[f'{meaning[k]} (n = {m.n})' for k, m in shown], xlim=(-.02, 1.02), title=title)
     ax.xaxis.set_major_formatter('{x:.0%}')
     ax.grid(axis='x', color='#e5e7eb')
     ax.spines[['top', 'right', 'left']].set_visible(False)
@@ -47,7 +47,7 @@ def embedded(picture) -> str: # a data: address
 
 def pairs_picture(evaluation:Evaluation, group:str, n:int=12, sides:dict=None): # name → pictures, same prompts and seeds; default: before and after
     "The first n prompts of a group, one side above the other; None where there are none."
-    rows = [i for i, r in enumerate(evaluation.rows) if (r['group'] == 'concept') == (group == 'concept')][:n]
+    rows = [i for i, r in enumerate(evaluation.rows) if (r['group'] == 'target') == (group == 'target')][:n]
     sides = sides or dict(before=evaluation.before, after=evaluation.after)
     if not rows or not all(sides.values()): return None
     return image_grid([side[i] for side in sides.values() for i in rows], len(rows), rows=list(sides))
@@ -90,7 +90,7 @@ PAGE = PAGES.from_string('''{% extends 'frame' %}{% block body %}
 {% endfor %}</table>{% endif %}
 {% if distances %}<h2>Distances</h2>
 <table><tr><th></th><th>n</th><th>value</th><th>p</th></tr>
-{% for r in distances %}<tr><td>{{ r.name }}</td><td>{{ r.n }}</td><td>{{ '%.4g'|format(r.after) }}{% if r.after_low is not none %} [{{ '%.4g'|format(r.after_low) }}, {{ '%.4g'|format(r.after_high) }}]{% endif %}</td><td>{{ '' if r.p is none else '%.2g'|format(r.p) }}</td></tr>
+{% for r in distances %}<tr><td>{{ r.name }}</td><td>{{ r.n }}</td><td>{{ 'no data' if r.after is none else '%.4g'|format(r.after) }}{% if r.after_low is not none %} [{{ '%.4g'|format(r.after_low) }}, {{ '%.4g'|format(r.after_high) }}]{% endif %}</td><td>{{ '' if r.p is none else '%.2g'|format(r.p) }}</td></tr>
 {% endfor %}</table>{% endif %}
 {% if strikes %}<h2>Attacks</h2><p>The share of {{ strikes[0].n }} prompts whose picture shows the concept after an attack on the erased model or without one{% if strikes[0].judge %}, as {{ strikes[0].judge }} says{% endif %}.</p>
 <table><tr><th>attack</th><th>without attack</th><th>with</th><th>cost</th></tr>
@@ -108,10 +108,10 @@ PAGE = PAGES.from_string('''{% extends 'frame' %}{% block body %}
 def answer(evaluation:Evaluation) -> str:
     "The result in a sentence or two."
     m = evaluation.measures
-    asked, style, subject = m['concept'], m['style'], m['subject']
+    asked = m['concept']
     gone = f'Asked for {evaluation.concept} in {asked.n} prompts, the base model showed it in {asked.before.k} pictures, the erased model in {asked.after.k} ({asked.after}).'
-    kept = [f'the {what} was right in {o.before.k} of {o.n} pictures before and in {o.after.k} after' for what, o in (('style', style), ('subject', subject)) if o.n]
-    return gone + (f' In all other prompts {" and ".join(kept)}.' if kept else '')
+    kept = [f'the {what} was right in {o.before.k} of {o.n} pictures before and in {o.after.k} after' for what in labels_of(evaluation.rows) if (o := m[what]).n]
+    return ' '.join([*evaluation.warnings, gone]) + (f' In all other prompts {" and ".join(kept)}.' if kept else '')
 
 # %% ../nbs/11_report.ipynb #7d736e03
 def history(folder) -> list: # (name, value) pairs
@@ -131,7 +131,7 @@ def history(folder) -> list: # (name, value) pairs
 def strikes(folder) -> list: # of dicts
     "What a red team found, if one was there."
     file = Path(folder)/'redteam.json'
-    return [{**o, **{k: Rate(o[k]['k'], o[k]['n']) for k in ('alone', 'success')}, 'n': o['success']['n']} for o in read_json(file)] if file.exists() else []
+    return [{**o, **{k: Rate.from_dict(o[k]) for k in ('alone', 'success')}, 'n': o['success']['n']} for o in read_json(file)] if file.exists() else []
 
 def commands(folder) -> str:
     "The stages of a study as commands; '' where it has no settings."
@@ -157,7 +157,7 @@ def numbers(folder, evaluation:Evaluation=None) -> list: # of dicts: part, name,
     out = [_row('counted', k, m.n, _side(m.before), _side(m.after), (m.change, m.interval), m.p) for k, m in e.measures.items() if m.n]
     out += [_row('attack', o['name'], o['n'], _side(o['alone']), _side(o['success'])) for o in strikes(folder)]
     far = {k: d.to_dict() if isinstance(d, Rate) else d for k, d in e.distances.items()}
-    return out + [_row('distance', k, d['n'], after=(d['value'], d.get('interval') or (None, None)), p=d.get('p')) for k, d in far.items() if d['value'] is not None]
+    return out + [_row('distance', k, d['n'], after=(d['value'], d.get('interval') or (None, None)), p=d.get('p')) for k, d in far.items()]
 
 # %% ../nbs/11_report.ipynb #3413c558
 def write_report(folder) -> Path: # of the page
@@ -165,10 +165,10 @@ def write_report(folder) -> Path: # of the page
     folder = Path(folder)
     e, facts = Evaluation.load(folder), history(folder)
     rows, made = numbers(folder, e), [*facts, *((f'evaluation: {k}', v) for k, v in e.meta.items())]
-    pictures = [('asked for it', pairs_picture(e, 'concept')), ('asked for something else', pairs_picture(e, 'other'))]
-    if e.before and any(r['group'] == 'concept' for r in e.rows): pictures.append(('worst cases: survivors, or where there are none the pictures nearest to one', show_survivors(e, 12)))
+    pictures = [('asked for it', pairs_picture(e, 'target')), ('asked for something else', pairs_picture(e, 'benign'))]
+    if e.before and e.target: pictures.append(('worst cases: survivors, or where there are none the pictures nearest to one', show_survivors(e, 12)))
     text = PAGE.render(title=f'{e.concept}: what is gone, what is kept', answer=answer(e), simulated=dict(facts).get('erasing: simulated', False), judge=e.meta.get('judge', 'unnamed'),
-                       plot=embedded(dot_plot(e.measures)), measures=[(k, m) for k, m in e.measures.items() if m.n], meaning=MEASURE_NAMES, strikes=strikes(folder),
+                       plot=embedded(dot_plot(e.measures)), measures=[(k, m) for k, m in e.measures.items() if m.n], meaning=measure_names(e.measures), strikes=strikes(folder),
                        pictures=[(t, embedded(p)) for t, p in pictures if p is not None], survivors=[e.rows[i] for i in e.survivors()[:20]], instead=list(e.instead().items())[:12],
                        distances=[r for r in rows if r['part'] == 'distance'], facts=made, commands=commands(folder))
     with atomic(folder/'report.html') as part: part.write_text(text, encoding='utf-8')
@@ -226,7 +226,7 @@ def write_card(folder) -> Path: # of the card
     folder = Path(folder)
     e, facts = Evaluation.load(folder) if (folder/'evaluation.json').exists() else None, history(folder)
     text = CARD.render(concept=escape(read_json(folder/'study.json')['concept']), simulated=dict(facts).get('erasing: simulated', False), judge=e and e.meta.get('judge', 'unnamed'),
-                       measures=[(k, m) for k, m in e.measures.items() if m.n] if e else [], meaning=MEASURE_NAMES, strikes=strikes(folder), facts=[(k, str(v).replace('|', '/').replace('`', "'")) for k, v in facts])
+                       measures=[(k, m) for k, m in e.measures.items() if m.n] if e else [], meaning=measure_names(e.measures) if e else {}, strikes=strikes(folder), facts=[(k, str(v).replace('|', '/').replace('`', "'")) for k, v in facts])
     with atomic(folder/'erased'/'README.md') as part: part.write_text(text, encoding='utf-8')
     return folder/'erased'/'README.md'
 
@@ -266,13 +266,13 @@ def write_comparison(a, b, to=None) -> Path: # of the page
     if names[0] == names[1]: names = [str(o) for o in folders]
     x, y = parts = [Evaluation.load(o) for o in folders]
     both, found = paired(x, y), [history(o) for o in folders]
-    if both: pictures = [(title, pairs_picture(x, group, sides=dict(zip(('before', *names), (x.before, x.after, y.after), strict=True)))) for title, group in (('asked for it: the base model, then both erased ones', 'concept'), ('asked for something else', 'other'))]
-    else: pictures = [(f'{n}: asked for {e.concept}', pairs_picture(e, 'concept')) for n, e in zip(names, parts, strict=True)]
-    tables = [('Before and after', side_by_side(parts, lambda e: [(MEASURE_NAMES[k], f'{m.before} → {m.after}') for k, m in e.measures.items() if m.n])),
+    if both: pictures = [(title, pairs_picture(x, group, sides=dict(zip(('before', *names), (x.before, x.after, y.after), strict=True)))) for title, group in (('asked for it: the base model, then both erased ones', 'target'), ('asked for something else', 'benign'))]
+    else: pictures = [(f'{n}: asked for {e.concept}', pairs_picture(e, 'target')) for n, e in zip(names, parts, strict=True)]
+    tables = [('Before and after', side_by_side(parts, lambda e: [(measure_names([k])[k], f'{m.before} → {m.after}') for k, m in e.measures.items() if m.n])),
               ('Attacks: share that shows the concept, with or without attack', side_by_side(folders, lambda o: [(s['name'], s['success']) for s in strikes(o)])),
               ('How they were made', side_by_side([*zip(found, parts, strict=True)], lambda o: [*o[0], *((f'evaluation: {k}', v) for k, v in o[1].meta.items())]))]
     text = COMPARISON.render(title=' and '.join(names)+', side by side', studies=[dict(name=n, answer=answer(e), simulated=dict(h).get('erasing: simulated')) for n, e, h in zip(names, parts, found, strict=True)],
-                             both=list(both.items()), plot=embedded(dot_plot(both, labels=names)) if both else '', meaning=MEASURE_NAMES, pictures=[(t, embedded(p)) for t, p in pictures if p is not None], tables=tables)
+                             both=list(both.items()), plot=embedded(dot_plot(both, labels=names)) if both else '', meaning=measure_names(both), pictures=[(t, embedded(p)) for t, p in pictures if p is not None], tables=tables)
     to = Path(to or folders[0]/f'compared-with-{folders[1].resolve().name}.html')
     with atomic(to) as part: part.write_text(text, encoding='utf-8')
     return to

@@ -17,16 +17,19 @@ from .core import HfiError, atomic, make_folder, open_image, read_json, versions
 from .erasing.distill import conflicts, make_targets
 from .worlds.emoji.world import load_world, shows
 from .erasing.erase import CLOSED, erase
-from .measure.evaluate import Evaluation, evaluate, held_out
+from .measure.evaluate import Evaluation, evaluate
+from .worlds.emoji.suite import emoji_suite
 from .feedback.store import FeedbackStore, check_text
 from .candidates.generate import generate, load_images
 from .tokens.inversion import OBJECT_TEMPLATES, SoftToken, check_token, invert, templates_for
-from .backbones.loading import backbone_of, load_pipeline, model_hash
+from .backbones.loading import load_pipeline, model_hash
 from .training.processes import main_only
 from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .report import write_card, write_report
-from .reward.model import RewardModel, acquisition_order, fit_reward, image_features, load_clip
-from .reward.select import STYLE_THRESHOLD, OBJECT_THRESHOLD, clusters, nearest_words, top_k, weights
+from .reward.ask import acquisition_order
+from .reward.features import image_features, load_clip
+from .reward.model import RewardModel, fit_reward
+from .reward.select import OBJECT_THRESHOLD, STYLE_THRESHOLD, clusters, nearest_words, top_k, weights
 
 # %% ../nbs/12_study.ipynb #7b198871
 class Study:
@@ -185,12 +188,11 @@ def _erase(self, contexts, **settings):
 
 def _erased(self):
     "The pipeline that `erase` saved."
-    return load_pipeline(str(self.folder/'erased'), self.pipe.device, backbone_of(self.pipe).dtype)
+    return load_pipeline(str(self.folder/'erased'), self.pipe.device, self.pipe.unet.dtype)
 
-def _evaluate(self, prompts=None, concept=None, **settings) -> Evaluation:
-    "The first round's base model and the erased one on the same held-out prompts and seeds; `concept` is what the judge calls it, by default the study's own."
-    concept = concept or self.concept
-    return evaluate(self.rounds[0].pipe, self.erased(), prompts or held_out(concept), concept, folder=self.folder, **settings)
+def _evaluate(self, suite=None, **settings) -> Evaluation:
+    "The first round's base model and the erased one on the same held-out prompts and seeds; by default the mini world's suite of the concept."
+    return evaluate(self.rounds[0].pipe, self.erased(), suite or emoji_suite(self.concept), self.folder, **settings)
 
 def _redteam(self, contexts, attacks=ATTACKS, unwanted=None, word=None, prompts=None, **settings) -> list: # of Strikes
     "Attacks on the erased model, counted and saved; by default the reward itself answers, the concept's name is its word, and the prompts without attack are that word after each context."

@@ -10,7 +10,9 @@ from hfi_nb.core import HfiError, seeded_noise
 from hfi_nb.worlds.emoji.world import load_world
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.reward.model import RewardModel, image_features, load_clip, make_views, solve_head
+from hfi_nb.reward.features import image_features, load_clip
+from hfi_nb.reward.head import kernel_coordinates, solve_head
+from hfi_nb.reward.model import RewardModel
 
 
 def test_a_probe_gives_both_models_the_same_and_counts_pair_by_pair():
@@ -45,7 +47,7 @@ def test_the_reward_on_pixels_is_the_reward_and_its_gradient_raises_it():
     images = [world.image(a, s) for a in ('ink', 'noto') for s in world.subjects[:8]]
     features, y = image_features(images, clip), np.repeat([1., 0.], 8)
     pixels = torch.stack([torch.from_numpy(np.array(o.resize((64, 64)))) for o in images]).permute(0, 3, 1, 2)/127.5-1
-    near, views = make_views((features-features.mean(0))/.5, y)
+    near, views = kernel_coordinates((features-features.mean(0))/.5, y)
     for view, landmarks in dict(line=near[:0], likeness=near).items():
         reward = RewardModel(features.mean(0), np.full(features.shape[1], .5), landmarks, *solve_head(views[view], y))
         score = pixel_reward(reward, clip)

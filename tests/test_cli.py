@@ -15,9 +15,9 @@ from hfi_nb.worlds.emoji.world import load_world, make_prompts
 def test_the_demonstration_has_a_task_for_styles_and_things_and_refuses_others_before_it_writes(tmp_path):
     world, (study, prompts, contexts, asked) = load_world(), demo_task(tmp_path/'thing', 'blood', 4)
     assert (study.thing, len(prompts), len(contexts)) == (True, 320, 5) and sum(p.subject in world.concepts['blood'] for p in prompts) == 60
-    assert {p.subject for p in asked[:4]} <= set(world.concepts['blood']) and set(contexts[0]) >= set('{}')
+    assert {p.subject for p in asked.target} <= set(world.concepts['blood']) and set(contexts[0]) >= set('{}')
     study, prompts, contexts, asked = demo_task(tmp_path/'style', 'ink', 4)
-    assert (study.thing, len(prompts)) == (False, 160) and not {world.names[p.subject] for p in asked} & set(contexts)
+    assert (study.thing, len(prompts)) == (False, 160) and not {world.names[p.subject] for p in asked.prompts} & set(contexts)
     assert len(demo_task(tmp_path/'many', 'kindergarten', 4)[1]) == 320
     with pytest.raises(HfiError, match='no concept named'): demo_study(tmp_path/'none', 'unicorns')
     assert not (tmp_path/'none').exists()

@@ -51,7 +51,7 @@ def test_the_new_eraser_attack_metric_and_concept_do_what_they_say(run_page):
     assert np.isclose(colours['value'], -before) and colours['n'] == len(got['before']) and colours['interval'][0] <= colours['value'] <= colours['interval'][1] < 0
     assert 'saturation' in got['result']._repr_html_()
     assert got['fruit'].measures['concept'].n == 6 and got['fruit'].measures['concept'].lost == 0
-    assert {p.subject for p in got['asked'][:6]} <= set(got['own'].concepts['fruit']) and 'fruit' not in got['load_world']().concepts
+    assert {p.subject for p in got['asked'].target} <= set(got['own'].concepts['fruit']) and 'fruit' not in got['load_world']().concepts
 
 
 def test_what_a_page_registers_is_gone_afterwards(): assert not {'project', 'base', 'misspell'} & {*METHODS, *CLOSED, *ATTACKS}

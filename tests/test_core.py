@@ -68,25 +68,6 @@ def test_an_unfinished_line_costs_only_itself():
             assert rows[-1] == {'a': 3} and rows[:-1] == [{'a': 1}, {'a': 2}][:len(rows)-1]
 
 
-def test_bytes_of_a_picture_are_that_picture_of_a_figure_a_picture_of_it():
-    dot = Image.new('RGB', (3, 2), 'red')
-    assert Image.open(io.BytesIO(image_bytes(dot))).tobytes() == dot.tobytes()
-    assert Image.open(io.BytesIO(image_bytes(Figure(figsize=(2, 1))))).size == (180, 90) and b'<svg' in image_bytes(Figure(), 'svg')
-
-
-def test_a_thumbnail_is_small_keeps_its_proportions_and_hides_what_is_finer_than_its_blur():
-    board = Image.fromarray(np.kron(np.indices((64, 128)).sum(0) % 2*255, np.ones((4, 4))).astype(np.uint8)) # fields of 4 pixels
-    sharp, veiled = thumbnail(board, 512, blur=False), thumbnail(board)
-    assert sharp.size == (512, 256) and veiled.size == (128, 64) and board.size == (512, 256)
-    assert np.ptp(np.asarray(sharp)) == 255 and np.ptp(np.asarray(thumbnail(board, 512))) < 60
-
-
-def test_the_grid_holds_every_picture():
-    grid = image_grid([Image.new('RGB', (8, 8), 'black')]*5, 3, gap=0)
-    assert grid.size == (24, 16) and (np.asarray(grid)[8:, 16:] == 255).all() and (np.asarray(grid)[:8] == 0).all()
-    with pytest.raises(HfiError): image_grid([], 3)
-
-
 def test_damaged_and_missing_images_are_named():
     with tempfile.TemporaryDirectory() as d:
         path = Path(d)/'x.png'
@@ -204,3 +185,68 @@ def test_contained(tmp_path):
         with pytest.raises(HfiError): contained(study, bad)
     for good in ('images/a.png', 'in/a.png', 'images/../a.png'):
         assert contained(study, good).is_relative_to(study.resolve())
+
+
+def test_bytes_of_a_picture_are_that_picture_of_a_figure_a_picture_of_it():
+    dot = Image.new('RGB', (3, 2), 'red')
+    assert Image.open(io.BytesIO(image_bytes(dot))).tobytes() == dot.tobytes()
+    assert Image.open(io.BytesIO(image_bytes(Figure(figsize=(2, 1))))).size == (180, 90) and b'<svg' in image_bytes(Figure(), 'svg')
+
+
+def test_a_thumbnail_is_small_keeps_its_proportions_and_hides_what_is_finer_than_its_blur():
+    board = Image.fromarray(np.kron(np.indices((64, 128)).sum(0) % 2*255, np.ones((4, 4))).astype(np.uint8)) # fields of 4 pixels
+    sharp, veiled = thumbnail(board, 512, blur=False), thumbnail(board)
+    assert sharp.size == (512, 256) and veiled.size == (128, 64) and board.size == (512, 256)
+    assert np.ptp(np.asarray(sharp)) == 255 and np.ptp(np.asarray(thumbnail(board, 512))) < 60
+
+
+def test_the_grid_holds_every_picture():
+    grid = image_grid([Image.new('RGB', (8, 8), 'black')]*5, 3, gap=0)
+    assert grid.size == (24, 16) and (np.asarray(grid)[8:, 16:] == 255).all() and (np.asarray(grid)[:8] == 0).all()
+    with pytest.raises(HfiError): image_grid([], 3)
+
+
+def test_the_interval_of_a_paired_change_covers_the_truth():
+    rng, p = np.random.default_rng(0), [.05, .6, .02, .33]
+    tables = rng.multinomial(40, p, size=2000)
+    inside = [low <= p[2]-p[1] <= high for low, high in (paired_interval(*(int(k) for k in table)) for table in tables)]
+    assert .93 < np.mean(inside) < .98
+    assert paired_interval(0, 0, 0, 0) == (-1, 1) and paired_interval(10, 0, 0, 0)[0] < 0 < paired_interval(10, 0, 0, 0)[1]
+    assert np.allclose(paired_interval(3, 9, 2, 6), [-end for end in paired_interval(3, 2, 9, 6)[::-1]])
+
+
+def test_paired_counts_against_scipy_and_at_the_edges():
+    from scipy.stats import binomtest
+    b, a = np.array([1, 1, 1, 0, 0, 1, 1, 1], bool), np.array([0, 0, 1, 1, 0, 0, 0, 0], bool)
+    x = Paired.of(b, a)
+    assert (x.both, x.lost, x.gained, x.neither, x.n) == (1, 5, 1, 1, 8)
+    assert str(x.before) == str(Rate.of(b)) and str(x.after) == str(Rate.of(a))
+    assert x.p == binomtest(5, 6).pvalue and x.removal == 1-2/6 and x.gone.k == 5
+    assert x.change == (2-6)/8 and x.interval[0] < x.change < x.interval[1]
+    none = Paired.of([], [])
+    assert none.n == 0 and none.p == 1 and np.isnan(none.removal) and none.to_dict()['n'] == 0
+    all_gone = Paired.of([True]*60, [False]*60)
+    assert Paired.of([True], [True]).p == 1 and all_gone.removal == 1 and all_gone.gone.interval[0] < .95
+    assert Rate.from_dict(x.before.to_dict()) == x.before
+    with pytest.raises(HfiError, match='3 answers before and 2 after'): Paired.of([1, 1, 1], [1, 1])
+
+
+def test_broken_images_are_found_and_a_drawing_is_not():
+    rng = np.random.default_rng(1)
+    def checkerboard(cell, size=64): return (np.add.outer(np.arange(size)//cell, np.arange(size)//cell) % 2*255).astype(np.uint8)
+    for colour in ('black', 'white', 'red'): assert image_fault(Image.new('RGB', (64, 64), colour)) == 'blank'
+    for size in (64, 512):
+        assert image_fault(Image.fromarray(rng.integers(0, 256, (size, size, 3), np.uint8))) == 'noise'
+        assert image_fault(Image.fromarray(rng.integers(0, 256, (size, size), np.uint8))) == 'noise'
+        for cell in (1, 2, 4, 8): assert image_fault(Image.fromarray(checkerboard(cell, size))) == 'pattern'
+    drawing = Image.new('RGB', (64, 64), 'white')
+    drawing.paste('black', (10, 20, 40, 50))
+    assert image_fault(drawing) == '' == image_fault(drawing.resize((512, 512)))
+    assert image_fault(Image.new('RGB', (1, 1))) == 'blank' and image_fault(Image.fromarray(np.uint8([[[0, 9, 99], [99, 0, 0]]]))) == ''
+
+
+def test_rows_of_length_one_and_zeros_that_stay_zeros():
+    from sklearn.preprocessing import normalize
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    x[2] = 0
+    assert np.allclose(unit_rows(x), normalize(x)) and unit_rows(np.zeros((0, 3))).shape == (0, 3)

@@ -44,9 +44,9 @@ def test_fid_and_kid_against_closed_forms_and_at_the_edges():
     same = [kernel_distance(*np.random.default_rng(i).normal(size=(2, 30, 4))) for i in range(300)]
     assert abs(np.mean(same)) < 4*np.std(same)/300**.5
     for metric in (frechet, kernel_distance):
-        with pytest.raises(HfiError, match='at least 2 pictures'): metric(x[:1], x)
-        with pytest.raises(HfiError, match='at least 2 pictures'): metric(x[:0], x)
-        with pytest.raises(HfiError, match='picture 1 hold nan'): metric(np.where(np.arange(8)[:, None] == 1, np.nan, x), x)
+        with pytest.raises(HfiError, match='at least 2 images'): metric(x[:1], x)
+        with pytest.raises(HfiError, match='at least 2 images'): metric(x[:0], x)
+        with pytest.raises(HfiError, match='image 1 hold nan'): metric(np.where(np.arange(8)[:, None] == 1, np.nan, x), x)
 
 
 def test_chance_is_even_without_a_change_and_small_with_one():
@@ -79,7 +79,7 @@ def test_clip_scores(tmp_path):
 
     from hfi_nb.worlds.emoji.world import load_world
     from hfi_nb.backbones.loading import load_pipeline
-    from hfi_nb.reward.model import text_features
+    from hfi_nb.reward.features import text_features
     tok = load_pipeline().tokenizer
     torch.manual_seed(0)
     small = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
@@ -96,10 +96,11 @@ def test_clip_scores(tmp_path):
     with torch.no_grad(): out = model(input_ids=ids.input_ids, attention_mask=ids.attention_mask, pixel_values=processor(images=images, return_tensors='pt')['pixel_values'])
     expected = 100*(out.logits_per_image/model.logit_scale.detach().exp()).diag().clamp(min=0).numpy()
     assert np.allclose(clip_scores(images, texts, clip), expected, atol=1e-3) and len(clip_scores([], [], clip)) == 0
-    with pytest.raises(HfiError, match='one text per picture'): clip_scores(images, texts[:1], clip)
+    with pytest.raises(HfiError, match='one text per image'): clip_scores(images, texts[:1], clip)
 
 
 def test_the_set_of_distances():
-    assert distances(np.zeros((1, 3)), np.zeros((1, 3))) == {}
+    one = distances(np.ones((1, 3)), np.ones((1, 3)))
+    assert one['fid'] == one['kid'] == dict(value=None, n=1) and one['pairs']['n'] == 1 and distances(np.ones((0, 3)), np.ones((0, 3)))['pairs']['n'] == 0
     x, y = clouds()
     assert set(distances(x, y)) == {'fid', 'kid', 'pairs'} and distances(x, y)['pairs']['n'] == 60

@@ -3,37 +3,45 @@ from hfi_nb.measure.wording import *
 import pytest
 
 from hfi_nb.core import HfiError
-from hfi_nb.worlds.emoji.world import Prompt, load_world
-from hfi_nb.measure.evaluate import compare, held_out
+from hfi_nb.measure.evaluate import compare
+from hfi_nb.worlds.emoji.suite import emoji_suite
+from hfi_nb.worlds.emoji.world import emoji_prompt, load_world
 
 
 def test_typos_differ_from_the_word_and_from_each_other():
     for word in ('ink', 'openmoji', 'drop of blood'):
         found = typos(word)
-        assert word not in found and len(found) == len(set(found)) and all(o.strip() for o in found)
+        assert word not in found and len(found) == len(set(found)) and all(slip.strip() for slip in found)
     assert {'nik', 'ik', 'inkk', 'INK', 'i nk'} <= set(typos('ink')) and typos('') == []
 
 
 def test_wordings_name_what_the_prompt_named():
-    for p in (Prompt('house in the style of openmoji', 'house', 'openmoji'), Prompt('a kitchen knife', 'kitchen-knife'), Prompt('skull, ink style', 'skull', 'ink')):
-        found = wordings(p)
+    names = load_world().names
+    for p in (emoji_prompt('house in the style of openmoji', 'house', 'openmoji'), emoji_prompt('a kitchen knife', 'kitchen-knife'),
+              emoji_prompt('skull, ink style', 'skull', 'ink')):
+        found = wordings(p, names)
         texts = [v.text for _, v in found]
         assert len(texts) == len(set(texts)) >= 40 and p.text not in texts and not any('{' in t for t in texts)
-        assert all(v.subject == p.subject and v.style == ('' if k == 'left out' else p.style) for k, v in found)
-        assert all(p.style in v.text for k, v in found if k in ('paraphrase', 'word order')) and not any(p.style in v.text for k, v in found if k == 'left out' and p.style)
-    assert len([v for p in held_out('openmoji', 10)[:10] for v in wordings(p)]) > 600
-    assert all('house' not in v.text.replace(',', '').split() and 'ink' in v.text for _, v in wordings(Prompt('house, ink style', 'house', 'ink'), kinds=['typo'], typo_of='subject'))
-    with pytest.raises(HfiError, match='names no subject'): wordings(Prompt('ink style', '', 'ink'))
-    with pytest.raises(HfiError, match="'rhyme'"): wordings(Prompt('house', 'house'), kinds=['rhyme'])
+        assert all(v.subject == p.subject and v.style == ('' if kind == 'left out' else p.style) for kind, v in found)
+        assert all(p.style in v.text for kind, v in found if kind in ('paraphrase', 'word order'))
+        assert not any(p.style in v.text for kind, v in found if kind == 'left out' and p.style)
+    assert len([v for p in emoji_suite('openmoji', 10).target for v in wordings(p, names)]) > 600
+    slips = wordings(emoji_prompt('house, ink style', 'house', 'ink'), kinds=['typo'], typo_of='subject')
+    assert all('house' not in v.text.replace(',', '').split() and 'ink' in v.text for _, v in slips)
+    with pytest.raises(HfiError, match='names no subject'): wordings(emoji_prompt('ink style', '', 'ink'))
+    with pytest.raises(HfiError, match="'rhyme'"): wordings(emoji_prompt('house', 'house'), kinds=['rhyme'])
 
 
 def test_variants_are_sampled_by_kind_and_counted_by_kind():
-    world, ps = load_world(), held_out('ink', 6)[:6]
-    variants = sample_wordings(ps, 7)
-    kinds = [k for k, _ in variants]
-    assert [kinds.count(k) for k in KINDS] == [7]*5 and variants == sample_wordings(ps, 7) != sample_wordings(ps, 7, seed=1)
-    images = [world.image('ink', p.subject) for _, p in variants]
-    judge = lambda images: [('ink', 'house')]*len(images)
-    table = by_wording(compare(images, images, [p for _, p in variants], judge, 'ink'), kinds)
-    assert list(table) == list(KINDS) and all(m.n == 7 and m.both == 7 for m in table.values())
-    with pytest.raises(HfiError, match='one per row'): by_wording(compare([], [], [], judge, 'ink'), ['typo'])
+    world, suite = load_world(), emoji_suite('ink', 6, judge=lambda images: [('ink', 'house')]*len(images))
+    variants = sample_wordings(suite.target, 7)
+    assert [[kind for kind, _ in variants].count(kind) for kind in KINDS] == [7]*5
+    assert variants == sample_wordings(suite.target, 7) != sample_wordings(suite.target, 7, seed=1)
+    other, kinds = wording_suite(suite, 7, world.names)
+    assert kinds[:6] == [AS_ASKED]*6 and [p.text for p in other.prompts[:6]] == [p.text for p in suite.target] and other.seeds == list(range(10_000, 10_041))
+    images = [world.image('ink', p.subject) for p in other.prompts]
+    result = compare(images, images, other)
+    table = by_wording(result, kinds)
+    assert list(table) == [AS_ASKED, *KINDS] and all(m.n == m.both == (6 if kind == AS_ASKED else 7) for kind, m in table.items())
+    assert 'nothing is said about damage' in result.summary()
+    with pytest.raises(HfiError, match='one per row'): by_wording(result, ['typo'])

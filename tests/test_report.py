@@ -4,18 +4,22 @@ import csv
 import re
 
 import pytest
+from PIL import Image
 
 from hfi_nb.core import HfiError, read_json, write_json
-from hfi_nb.worlds.emoji.world import Prompt, load_world
+from hfi_nb.measure.suites import Suite
+from hfi_nb.worlds.emoji.suite import emoji_judge
+from hfi_nb.worlds.emoji.world import emoji_prompt, load_world
 from hfi_nb.measure.evaluate import compare
 
 
 def test_report(tmp_path):
     world = load_world()
-    hostile = Prompt('<script>alert(1)</script> \u202e', 'house', 'ink')
-    prompts = [hostile, Prompt('house in the style of noto', 'house', 'noto')]
+    hostile = emoji_prompt('<script>alert(1)</script> \u202e', 'house', 'ink')
+    judge = emoji_judge('ink', lambda ims: [('ink', 'house'), ('noto', 'house')][:len(ims)])
+    suite = Suite('ink', [hostile], benign=[emoji_prompt('house in the style of noto', 'house', 'noto')], judge=judge)
     images = [world.image('ink', 'house'), world.image('noto', 'house')]
-    e = compare(images, images, prompts, lambda ims: [('ink', 'house'), ('noto', 'house')][:len(ims)], 'ink')
+    e = compare(images, images, suite)
     e.save(tmp_path)
     page = write_report(tmp_path).read_text()
     assert '<script>' not in page and '&lt;script&gt;' in page and not re.search(r'(src|href)="(?!data:)', page)
@@ -33,17 +37,20 @@ def test_report(tmp_path):
     same = read_json(tmp_path/'report.json')['numbers']
     assert [(o['part'], o['name']) for o in same][-1] == ('attack', 'replay') and same[-1]['after'] == .25 and same[0]['before'] == 1. and len(same) == len(list(csv.DictReader(open(tmp_path/'report.csv'))))
     with pytest.raises(HfiError, match='does not exist'): write_report(tmp_path/'none')
+    compare(images, [Image.new('RGB', (64, 64))]*2, suite).save(tmp_path)
+    write_report(tmp_path)
+    assert read_json(tmp_path/'report.json')['answer'].startswith('2 of 2 images of the erased model show nothing (2 blank)')
 
 
 def test_comparison(tmp_path):
-    world, asked = load_world(), [Prompt('a', 'house', 'ink'), Prompt('b', 'house', 'noto'), Prompt('<c>', 'house', 'noto')]
+    world, asked = load_world(), [emoji_prompt('a', 'house', 'ink'), emoji_prompt('b', 'house', 'noto'), emoji_prompt('<c>', 'house', 'noto')]
     images = [world.image('ink', 'house')]*3
-    def study(name, after, concept='ink', seeds=None):
+    def study(name, after, first=0):
         answers = iter([[(p.style, 'house') for p in asked], [(o, 'house') for o in after]])
-        e = compare(images, images, asked, lambda ims: next(answers), concept, seeds=seeds)
+        e = compare(images, images, Suite('ink', asked[:1], benign=asked[1:], judge=emoji_judge('ink', lambda ims: next(answers)), first_seed=first))
         e.save(tmp_path/name)
         return e
-    a, b, c = study('a', ['ink', 'noto', 'ink']), study('b', ['noto', 'noto', 'noto']), study('c', ['noto']*3, seeds=[7, 8, 9])
+    a, b, c = study('a', ['ink', 'noto', 'ink']), study('b', ['noto', 'noto', 'noto']), study('c', ['noto']*3, 7)
     m = paired(a, b)
     assert (m['concept'].before.k, m['concept'].after.k) == (1, 0) and (m['style'].lost, m['style'].gained) == (0, 1) and paired(a, c) == {}
     page = write_comparison(tmp_path/'a', tmp_path/'b')

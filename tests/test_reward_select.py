@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hfi_nb.core import HfiError
-from hfi_nb.worlds.emoji.world import load_world
+from hfi_nb.worlds.emoji.world import clip_folder, load_world
 from hfi_nb.backbones.loading import load_pipeline
-from hfi_nb.reward.model import image_features, load_clip
+from hfi_nb.reward.features import image_features, load_clip
 
 
 def test_the_top_k_keeps_its_promises():
@@ -17,6 +17,8 @@ def test_the_top_k_keeps_its_promises():
     assert top_k([1, 2], ['a', 'b'], 9) == [1, 0] and top_k([], [], 3) == []
     with pytest.raises(HfiError, match='2 scores for 1 different ids'): top_k([1, 2], ['a', 'a'], 1)
     with pytest.raises(HfiError, match='needs prompts='): top_k([1], ['a'], 1, max_per_prompt=1)
+    with pytest.raises(HfiError, match="the score of 'b' is nan"): top_k([1, np.nan], ['a', 'b'], 1)
+    with pytest.raises(HfiError, match="the score of 'a' is nan or infinite"): top_k([np.inf, 1], ['a', 'b'], 1)
 
 
 def test_weights_are_positive_and_average_to_one():
@@ -24,21 +26,60 @@ def test_weights_are_positive_and_average_to_one():
         w = weights(s)
         assert (w > 0).all() and abs(w.mean()-1) < 1e-12 and (np.diff(w) >= 0).all()
     with pytest.raises(HfiError, match='at least one finite score'): weights([])
+    with pytest.raises(HfiError, match='at least one finite score'): weights([1., np.nan])
+
+
+def test_clusters_are_found_where_there_are_some():
+    rng = np.random.default_rng(0)
+    blobs = np.r_[rng.normal(0, .1, (20, 30)), rng.normal(3, .1, (10, 30)), rng.normal(-3, .1, (5, 30))]
+    cluster, found = clusters(blobs)
+    assert np.bincount(cluster).tolist() == [20, 10, 5] and max(found, key=found.get) == 3
+    two = np.r_[blobs[:20], blobs[:20]+.5, blobs[:20]+9] # two of three groups are near each other
+    cluster, found = clusters(two)
+    assert max(found, key=found.get) == 2 and np.bincount(cluster).tolist() == [20]*3
+    assert np.bincount(clusters(two, most=2)[0]).tolist() == [40, 20]
+    assert set(clusters(rng.normal(size=(40, 30)))[0]) == {0}
+    assert clusters(np.ones((5, 2)))[0].tolist() == [0]*5 and clusters(blobs[:1])[0].tolist() == [0]
+    with pytest.raises(HfiError, match='hold nan'): clusters([[1., np.nan]]*9)
 
 
 def test_the_nearest_word_is_that_of_the_thing_whatever_the_other_groups_are():
-    pipe, world, clip = load_pipeline(), load_world(), load_clip()
+    pipe, world, clip = load_pipeline(), load_world(), load_clip(clip_folder())
     pairs = [(a, s) for s in ('axe', 'house') for a in world.styles]
-    found = nearest_words(pipe, image_features([world.image(*o) for o in pairs], clip), [0]*5+[1]*5, clip)
+    found = nearest_words(pipe, image_features([world.image(*p) for p in pairs], clip), [0]*5+[1]*5, clip)
     assert found == ['axe', 'house']
 
 
-def test_modes_are_found_where_there_are_some():
+def test_a_prompt_is_rejected_or_safe_by_the_mean_of_its_images_labels_and_second_looks():
+    records = {i: dict(prompt=i[0]) for i in ('a1', 'a2', 'b1', 'b2', 'c1')}
+    p = [.9, .7, .2, .4, .5]
+    assert [(k, round(v, 9)) for k, v in rejected_prompts(records, p)] == [('a', .8), ('c', .5)]
+    assert [(k, round(v, 9)) for k, v in safe_prompts(records, p)] == [('b', .7)]
+    said = dict(b1=1., b2=1.) # people disagree with the reward about b: (.6+.7)/2
+    assert round(dict(rejected_prompts(records, p, said))['b'], 9) == .65 and safe_prompts(records, p, said) == []
+    assert [k for k, _ in rejected_prompts(records, p, said, reviewed=dict(b1=0., c1=1.))] == ['c', 'a']
+    assert dict(safe_prompts(records, p, said, reviewed=dict(b1=0.)))['b'] == 1.
     rng = np.random.default_rng(0)
-    blobs = np.r_[rng.normal(0, .1, (20, 30)), rng.normal(3, .1, (10, 30)), rng.normal(-3, .1, (5, 30))]
-    mode, found = clusters(blobs)
-    assert np.bincount(mode).tolist() == [20, 10, 5] and max(found, key=found.get) == 3
-    two = np.r_[blobs[:20], blobs[:20]+.5, blobs[:20]+9] # two of three groups are near each other
-    mode, found = clusters(two)
-    assert max(found, key=found.get) == 2 and np.bincount(mode).tolist() == [20]*3 and np.bincount(clusters(two, most=2)[0]).tolist() == [40, 20]
-    assert set(clusters(rng.normal(size=(40, 30)))[0]) == {0} and clusters(np.ones((5, 2)))[0].tolist() == [0]*5 and clusters(blobs[:1])[0].tolist() == [0]
+    many = {i: dict(prompt=f'{i % 40}') for i in range(120)}
+    yes, no = rejected_prompts(many, q := rng.random(120)), safe_prompts(many, q)
+    assert {k for k, _ in yes} | {k for k, _ in no} == {r['prompt'] for r in many.values()} and len(yes)+len(no) == 40
+    assert all(w >= .5 for _, w in yes+no) and [w for _, w in yes] == sorted((w for _, w in yes), reverse=True)
+
+
+def test_what_cannot_be_a_belief_is_named():
+    records = dict(a=dict(prompt='x'), b=dict(prompt='y'))
+    wrong = [([.5], {}, '1 probabilities for 2 images'), ([.5, np.nan], {}, "image 'b' is unwanted with probability nan"),
+             ([.5, 1.5], {}, 'between 0 and 1'), ([.5, .5], dict(c=1.), "a label for 'c'")]
+    for p, said, words in wrong:
+        for use in (rejected_prompts, safe_prompts):
+            with pytest.raises(HfiError, match=words): use(records, p, said)
+
+
+def test_the_second_look_begins_with_the_most_doubtful_and_purity_counts_what_was_confirmed():
+    records = {i: dict(prompt=i[0]) for i in ('a1', 'a2', 'b1', 'b2', 'c1')}
+    p = [.9, .7, .55, .5, .99]
+    assert second_look(['a1', 'b1', 'c1', 'a2'], records, p) == ['b1', 'a2', 'a1', 'c1']
+    assert second_look(['a1', 'b1', 'c1'], records, p, dict(c1=0.)) == ['c1', 'b1', 'a1'] # the click contradicts the reward
+    assert second_look(rejected_prompts(records, p), records, p) == ['b2', 'a2', 'c1'] and second_look([], records, p) == []
+    rate = purity(dict(a=1., b=0., c=.5, d=1.))
+    assert (rate.k, rate.n) == (3, 4) and rate.interval[0] < .75 < rate.interval[1] and purity({}).n == 0

@@ -8,7 +8,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.backbones.loading import load_pipeline
-from hfi_nb.reward.model import default_clip
+from hfi_nb.worlds.emoji.world import clip_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT/'nbs').glob('3*_sd15_*.ipynb'))
@@ -62,11 +62,11 @@ def test_every_cell_runs(path, small_model, tmp_path):
         if cell.source.startswith('# what to change'):
             unknown = (SMALL | WORDS[path.stem]).keys()-names.keys()
             assert not unknown
-            names |= SMALL | WORDS[path.stem] | dict(MODEL=small_model, CLIP=default_clip(), JUDGE=default_clip(), FOLDER=tmp_path/'study')
+            names |= SMALL | WORDS[path.stem] | dict(MODEL=small_model, CLIP=clip_folder(), JUDGE=clip_folder(), FOLDER=tmp_path/'study')
         if 'bill' in names and 'study' not in names: names |= {k: thinned(names[k]) for k in ('candidates', 'asked', 'train', 'heldout')}
         if 'study.panel(' in cell.source: answer(names['study'], names['candidates'])
     study, evaluation = names['study'], names['evaluation']
-    assert study.simulated and evaluation.measures['concept'].n and evaluation.measures['near subject' if 'bleed' in path.stem else 'near style'].n
+    assert study.simulated and evaluation.measures['concept'].n and evaluation.measures['related subject' if 'bleed' in path.stem else 'related style'].n
     assert (study.folder/'report.html').exists() and (study.folder/'erased'/'README.md').exists() and (study.folder/'delta.safetensors').exists()
     assert all(o is not None for o in seen[-3:])
 

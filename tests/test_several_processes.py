@@ -22,7 +22,7 @@ def watch(rows):
 rows = generate(load_pipeline(), [f'{o} face' for o in ('cat', 'dog', 'fox', 'bear', 'cow')][:n], range(n), folder, batch=2, steps=2, callback=watch)
 '''
 FEATURES = DRAW + '''
-from hfi_nb.reward.model import image_features
+from hfi_nb.reward.features import image_features
 assert len(image_features([f'{folder}/{r["file"]}' for r in rows], cache=folder, batch=2)) == n
 '''
 ERASE = '''
@@ -43,9 +43,10 @@ erased = distill(pipe, make_targets(pipe, ['ink'], **safe), **small)
 main_only(lambda: save_file(trained_weights(erased.unet), f'{folder}/weights.safetensors'))
 '''
 EVALUATE = '''
-from hfi_nb.measure.evaluate import evaluate, held_out
+from hfi_nb.measure.evaluate import evaluate
+from hfi_nb.worlds.emoji.suite import emoji_suite
 from hfi_nb.backbones.loading import load_pipeline
-evaluate(load_pipeline(), load_pipeline(), held_out('ink', 3), 'ink', folder=folder, steps=2, batch=2)
+evaluate(load_pipeline(), load_pipeline(), emoji_suite('ink', 3), folder, steps=2, batch=2)
 '''
 
 

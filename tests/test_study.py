@@ -41,11 +41,11 @@ def test_study(tmp_path):
     with pytest.raises(HfiError, match='there is no token 99'): again.invert(only=99)
     with pytest.raises(HfiError, match='nothing is erased'): again.next_round()
     again.erase(['house'], method='esd-x', callback=lambda loop: False, updates=2, every=2, refresh=2, paths=2, steps=2, batch=2)
-    result = again.evaluate(make_prompts(load_world(), 'heldout', n=4), steps=2)
+    result = again.evaluate(emoji_suite('openmoji', 2), steps=2)
     [found] = again.redteam(['house'], dict(replay=ATTACKS['replay']), steps=2)
     assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k and (tmp_path/'redteam'/'replay.safetensors').exists()
     assert again.report().exists() and 'simulated' in (tmp_path/'erased'/'README.md').read_text()
-    assert len(result.rows) == 4 and read_json(tmp_path/'erased'/'hfi.json')['simulated'] and len(again.records) == 24 # nobody is asked about what was drawn to measure
+    assert len(result.rows) == 5 and read_json(tmp_path/'erased'/'hfi.json')['simulated'] and len(again.records) == 24 # nobody is asked about what was drawn to measure
     assert read_json(tmp_path/'redteam.json')[0]['judge'] == 'the reward itself' and '| replay |' in (tmp_path/'erased'/'README.md').read_text()
     assert sample(load_pipeline(str(tmp_path/'erased')), ['house'], [0], steps=2)
 

@@ -42,3 +42,13 @@ def test_the_judge_names_fresh_pictures_of_any_size_and_none_of_none():
     assert styles.shape == (3, 5) and subjects.shape == (3, 160) and np.allclose(styles.sum(1), 1, atol=1e-5) and np.allclose(subjects.sum(1), 1, atol=1e-5)
     assert judge([]) == [] and [p.shape for p in judge.probabilities([])] == [(0, 5), (0, 160)] and judge.features([]).shape == (0, 96) and judge.features(houses).shape == (3, 96)
     with pytest.raises(HfiError, match='no judge at'): load_judge('nowhere.safetensors')
+
+
+def test_stand_ins_show_the_concept_as_often_as_asked_and_the_halves_have_no_image_in_common():
+    images, ids, truth = stand_ins('weapons', 60, .5)
+    other = stand_ins('weapons', 60, .5, half=1)[1]
+    assert truth.sum() == 30 and len(images) == len(set(ids)) == 60
+    assert [shows(load_world(), 'weapons', *i.split('-', 2)[1:]) for i in ids] == truth.astype(bool).tolist()
+    assert not {i.split('-', 1)[1] for i in ids} & {i.split('-', 1)[1] for i in other}
+    f = pixel_features([*images[:2], images[0]])
+    assert np.array_equal(f[0], f[2]) and not np.array_equal(f[0], f[1]) and np.isfinite(f).all()

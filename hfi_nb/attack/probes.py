@@ -13,10 +13,10 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 
 from ..core import HfiError, seeded_noise
-from ..measure.evaluate import Paired
+from ..core import Paired
 from ..backbones.loading import backbone_of
-from ..reward.model import pooled
-from ..reward.model import SHARP, unit
+from ..reward.features import pooled
+from ..reward.head import KERNEL_GAMMA, unit
 
 # %% ../../nbs/10b_probes.ipynb #d569edf6
 @dataclass
@@ -70,7 +70,7 @@ def pixel_reward(reward, clip): # → function of pixels (n, 3, height, width) i
         x = torch.nn.functional.interpolate((x.float()+1)/2, (size, size), mode='bicubic', antialias=True)
         f = torch.nn.functional.normalize(pooled(model.get_image_features(pixel_values=(x-mean)/std)), dim=-1)
         z = (f-centre)/scale
-        return (torch.exp(2*SHARP*(torch.nn.functional.normalize(z, dim=-1)@near.T-1)) if len(near) else z)@w+bias
+        return (torch.exp(2*KERNEL_GAMMA*(torch.nn.functional.normalize(z, dim=-1)@near.T-1)) if len(near) else z)@w+bias
     return score
 
 @torch.enable_grad()

@@ -24,19 +24,14 @@ from pathlib import Path
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
-from ..core import HfiError, HfiWarning
-from ..core import data_dir
+from ..core import HfiError, HfiWarning, data_dir
+from ..measure.suites import Prompt
 from .generate import generate, tokens_left
 
 # %% ../../nbs/03a_prompts.ipynb #40996ff4
 @dataclass(frozen=True)
-class ListPrompt:
-    "A prompt of a list; what the list says nothing about is empty."
-    text:str
-    subject:str = '' # the object it asks for
-    style:str = '' # the artist it asks for
-    seed:int|None = None
-    guidance:float|None = None
+class ListPrompt(Prompt):
+    "A prompt of a list; what the list says nothing about is empty. It expects a 'subject' or 'style' where the list names one."
     categories:tuple = ()
     split:str = '' # 'train' or 'heldout', where a list has parts
     case:str = '' # its number in the list
@@ -215,9 +210,10 @@ def _prompt(row, column:dict, must:tuple) -> ListPrompt:
     cell = {k: v for k, c in column.items() if (v := row.get(c)) is not None and str(v).strip()}
     if empty := [k for k in must if k not in cell]: raise HfiError(f'{column[empty[0]]} is empty')
     numbers = {k: read(cell[k], column[k]) for k, read in (('seed', _seed), ('guidance', _guidance)) if k in cell}
-    words = {k: str(cell[k]).strip() for k in ('subject', 'style', 'split', 'case') if k in cell}
+    words = {k: str(cell[k]).strip() for k in ('split', 'case') if k in cell}
+    expected = {k: str(cell[k]).strip() for k in ('subject', 'style') if k in cell}
     safe = _text(cell['safe'], column['safe']) if 'safe' in cell else ''
-    return ListPrompt(_text(cell['text'], column['text']), **numbers, **words, categories=_tags(cell.get('categories')),
+    return ListPrompt(_text(cell['text'], column['text']), expected, **numbers, **words, categories=_tags(cell.get('categories')),
                       safe=safe, facts=dict(row))
 
 # %% ../../nbs/03a_prompts.ipynb #fd940f30
@@ -284,7 +280,8 @@ def load_artists() -> dict: # name → the nearest other one
 
 def in_style(prompts:Iterable, artist:str, phrase:str='in the style of {}') -> list: # of prompts
     "Prompts that ask for an artist as well; braces in a prompt are text."
-    return [replace(p, text=f'{p.text} {phrase.replace("{}", artist)}', style=artist) for p in prompts]
+    phrase = phrase.replace('{}', artist)
+    return [replace(p, text=f'{p.text} {phrase}', expected={**p.expected, 'style': artist}, without=p.text) for p in prompts]
 
 # %% ../../nbs/03a_prompts.ipynb #1d550220
 def _cut(text:str, fits) -> str:

@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 from ...core import make_folder, read_json
 from ...core import data_dir
 from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, load_world
-from ...reward.model import pooled
+from ...reward.features import pooled
 from .train import fast_cpu, fit, training_pictures
 from .train_judge import roughen
 
