@@ -13,7 +13,7 @@ from hfi_nb.feedback.store import Event, FeedbackStore, group_id
 
 def voted(folder, votes, name='a.db'):
     "A store with {annotator: labels of p0, p1, …}; None is no answer."
-    store = FeedbackStore(f'sqlite:///{folder}/{name}')
+    store = FeedbackStore(f'{folder}/{name}')
     store.append([Event('label', f'p{i}', who, 'c', label=y) for who, row in votes.items() for i, y in enumerate(row) if y is not None])
     return store
 
@@ -69,7 +69,7 @@ def test_rates_against_others_and_oneself():
         assert (self_consistency(store, 'c')['a'].k, self_consistency(store, 'c')['a'].n) == (1, 2)
         store.undo('a', 'c')
         assert len(store.labels('c', 'a')) == 4
-        ranked = lambda kind, who, order, rest: Event(kind, group_id([*order, *rest]), who, 'r', value=dict(order=order, rest=rest))
+        ranked = lambda kind, who, order, rest: Event(kind, group_id([*order, *rest]), who, 'r', value=dict(order=list(order), rest=list(rest)))
         store.append([ranked('rank', 'a', 'xy', 'z'), ranked('repeat', 'a', 'yx', 'z'), ranked('repeat', 'b', 'xy', 'z'), ranked('rank', 'c', '', 'xyz'), ranked('repeat', 'c', 'x', 'yz')])
-        assert [(who, o.k, o.n) for who, o in rank_consistency(store, 'r').items()] == [('a', 2, 3), ('b', 0, 0), ('c', 0, 0)]
+        assert [(who, rate.k, rate.n) for who, rate in rank_consistency(store, 'r').items()] == [('a', 2, 3), ('b', 0, 0), ('c', 0, 0)]
         assert self_consistency(store, 'r') == {}

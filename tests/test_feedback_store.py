@@ -3,48 +3,58 @@ from hfi_nb.feedback.store import *
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from hfi_nb.core import HfiError, append_jsonl
-def check_what_stands(store, turns=60):
-    "Answers at random, some late, some at the same time, some taken back: at any moment what stands is what the log says."
+from hfi_nb.feedback.database import ANSWERS, view_query
+def random_page(rng, turn):
+    "A few answers of one click, or an undo, also of what is yet to come."
+    if turn % 3 == 2: return [Event('undo', 'p0', 'a', 'c', value=str(rng.randrange(turn+3)))]
+    kinds = ['label', 'label', 'repeat', 'review']
+    return [Event(rng.choice(kinds), f'p{rng.randrange(6)}', rng.choice('ab'), 'c', label=rng.randrange(2),
+                  time=rng.randrange(40), batch=f'{turn}') for _ in range(rng.randrange(1, 5))]
+
+def check_current_answers(store, turns=60):
+    "Answers at random, with a clock that jumps, some taken back: at any moment the view is what the log says."
     rng, said = random.Random(0), []
     for turn in range(turns):
-        page = [Event(rng.choice(['label', 'label', 'repeat', 'review']), f'p{rng.randrange(6)}', rng.choice('ab'), 'c', label=rng.randrange(2),
-                      time=rng.randrange(40), batch=f'{turn}') for _ in range(rng.randrange(1, 5))]
-        if turn % 3 == 2: page = [Event('undo', 'p0', 'a', 'c', value=str(rng.randrange(turn+3)))] # also of what is yet to come
-        said += store.append(page)
-        gone, latest = {o.value for o in said if o.kind == 'undo'}, {}
-        for o in sorted((o for o in said if o.batch not in gone and o.kind != 'undo'), key=lambda o: o.time): latest[o.kind, o.annotator, o.item] = o.label
-        if rng.random() < .6: assert {(row['kind'], row['annotator'], row['item']): row['label'] for row in store.answers('c', kinds=('label', 'repeat', 'review'))} == latest
-    settle(store.engine)
-    with store.engine.connect() as c: assert sorted(c.execute(standing())) == sorted(c.execute(ANSWERS.select()))
-def write_many(url, name, n):
-    store = FeedbackStore(url)
+        said += store.append(random_page(rng, turn))
+        gone = {event.value for event in said if event.kind == 'undo'}
+        left = [event for event in said if event.batch not in gone and event.kind != 'undo']
+        latest = {(event.kind, event.annotator, event.item): event.label for event in left}
+        if rng.random() < .4: continue # the view falls behind by some events
+        rows = store.answers('c', kinds=('label', 'repeat', 'review'))
+        assert {(row['kind'], row['annotator'], row['item']): row['label'] for row in rows} == latest
+    store.refresh()
+    with store.reading() as c: assert sorted(c.execute(view_query())) == sorted(c.execute(ANSWERS.select()))
+def write_many(place, name, n):
+    store = FeedbackStore(place)
     for i in range(n): store.append([Event('label', f'p{i}', name, 'c', label=i % 2)])
 
-def run_writers(url, writers=4, n=100):
-    spawn = multiprocessing.get_context('spawn' if url.startswith('postgres') else 'fork')
-    crowd = [spawn.Process(target=write_many, args=(url, f'w{i}', n)) for i in range(writers)]
+def run_writers(place, writers=4, n=100):
+    fork = multiprocessing.get_context('fork')
+    crowd = [fork.Process(target=write_many, args=(place, f'w{i}', n)) for i in range(writers)]
     for p in crowd: p.start()
     for p in crowd: p.join(120)
-    return FeedbackStore(url).by_annotator('c')
+    return FeedbackStore(place).by_annotator('c')
 
 
 def test_hostile_identifiers_are_refused():
     for bad in ['', '../x', 'a/b', '.hidden', 'a b', 'x'*129, '<script>', 'a\n', None, 7]:
-        with pytest.raises(HfiError, match='cannot be a picture id'): check_id(bad)
+        with pytest.raises(HfiError, match='cannot be an image id'): check_id(bad)
     for bad in ['', 'x'*201, 'a\x00b', '\ud800', None]:
         with pytest.raises(HfiError, match='cannot be a concept'): check_text(bad, 'concept')
     assert check_text('<script>"\u202e', 'concept') == '<script>"\u202e'
 
 
-def test_picture_paths_stay_inside_the_study():
+def test_image_paths_stay_inside_the_study():
     with tempfile.TemporaryDirectory() as d:
         root = Path(d)/'study'
         root.mkdir()
@@ -53,45 +63,114 @@ def test_picture_paths_stay_inside_the_study():
         for bad in ['../secret.png', '/etc/passwd', 'images/../../secret.png', 'link.png', 'a\x00b']:
             with pytest.raises(HfiError): contained(root, bad)
         assert contained(root, 'images/a.png') == root.resolve()/'images/a.png'
+        with pytest.raises(HfiError): contained('a\x00b', 'x.png')
         append_jsonl(root/'images.jsonl', [dict(id='x', file='../secret.png')])
         with pytest.raises(HfiError, match='outside the study'): read_pictures(root)
+        (root/'ok.png').write_text('x')
+        append_jsonl(root/'images.jsonl', [7, dict(file='ok.png'), dict(id='gone', file='gone.png'), dict(id='ok', file='ok.png')])
+        assert images_at_hand(root) == {'ok': root.resolve()/'ok.png'}
+
+
+def test_the_answers_of_one_study_never_reach_another():
+    with tempfile.TemporaryDirectory() as d:
+        names = ['my study', 'my%20study', 'my+study', 'a?b', 'a#b', 'ü', '50%']
+        for name in names: FeedbackStore.open(f'{d}/{name}').append([Event('label', 'p1', name, 'ink', label=1)])
+        for name in names:
+            assert FeedbackStore.open(f'{d}/{name}').by_annotator('ink') == {name: {'p1': 1}}
+            assert 'feedback.db' in os.listdir(f'{d}/{name}')
+        os.mkdir(f'{d}/stranger')
+        for ending in ('', '-wal'): # a folder that came with a link
+            os.symlink(f'{d}/my study/feedback.db', f'{d}/stranger/feedback.db{ending}')
+            with pytest.raises(HfiError, match='outside the study folder'): FeedbackStore.open(f'{d}/stranger')
+            os.unlink(f'{d}/stranger/feedback.db{ending}')
+        with pytest.raises(HfiError): FeedbackStore.open('a\x00b')
 
 
 def test_labels_rankings_undo_and_reviews_are_views_of_the_log():
     with tempfile.TemporaryDirectory() as d:
         s = FeedbackStore.open(d)
         say = lambda who, item, y, **k: s.append([Event('label', item, who, 'c', label=y, **k)])
-        say('ana', 'a', 1, time=5)
-        say('ana', 'a', 0, time=3)
-        assert s.labels('c', 'ana') == {'a': 1}  # an older answer that arrives late does not win
+        say('ana', 'a', 0, time=5)
+        say('ana', 'a', 1, time=3)
+        assert s.labels('c', 'ana') == {'a': 1}  # the clock was set back between two clicks: the second one counts
         say('ben', 'a', 0)
         assert s.soft_labels('c') == {'a': .5} and s.labels('c') == {'a': 1}
         s.append([Event('review', 'a', 'eve', 'c', label=0)])
         assert s.labels('c') == {'a': 0} and s.labels('c', 'ana') == {'a': 1}
-        page = [Event('label', i, 'cy', 'c', label=1, batch='page', shown=['x', 'y']) for i in 'xy']
+        page = [Event('label', i, 'cy', 'c', label=1, batch='page', shown=['x', 'y'], time=1) for i in 'xy']
+        say('cy', 'z', 0, time=9)
         s.append(page)
-        assert s.undo('cy', 'c') == page and s.labels('c', 'cy') == {} and s.undo('cy', 'c') == []
+        assert s.undo('cy', 'c') == page and s.labels('c', 'cy') == {'z': 0}  # the last click, whatever the clock said
+        assert len(s.undo('cy', 'c')) == 1 and s.undo('cy', 'c') == []
         s.append([Event('skip', 'a', 'ana', 'c')])
         assert s.labels('c', 'ana') == {} and s.labels('other') == {}
         s.append([Event('rank', group_id('ab'), 'ana', 'c', value=dict(order=['a'], rest=['b']), simulated=True)])
         assert s.rankings('c')[0].pairs() == [('a', 'b')] and s.simulated('c') == ['ana']
-        assert len(s.events()) == 9 and FeedbackStore.open(d).events() == s.events()
+        assert len(s.events()) == 11 and FeedbackStore.open(d).events() == s.events()
 
 
-def test_what_stands_is_what_the_log_says_whenever_it_is_asked():
-    with tempfile.TemporaryDirectory() as d: check_what_stands(FeedbackStore.open(d))
+def test_answers_about_images_that_are_not_there_are_set_aside_and_named():
+    with tempfile.TemporaryDirectory() as d:
+        s = FeedbackStore.open(d)
+        s.append([Event('label', f'p{i}', 'ana', 'c', label=i % 2) for i in range(4)])
+        s.append([Event('label', 'never', 'ana', 'c', label=1), Event('review', 'gone', 'eve', 'c', label=1)])
+        rank = lambda order, rest: s.append([Event('rank', group_id([*order, *rest]), 'ana', 'c', value=dict(order=order, rest=rest))])
+        rank(['p1', 'lost', 'p2'], ['p0'])
+        rank(['p3', 'lost'], [])  # one image alone says nothing
+        found = s.usable('c', ['p0', 'p1', 'p2', 'p3', 'unlabelled'])
+        assert found.labels == {'p0': 0, 'p1': 1, 'p2': 0, 'p3': 1} and found.aside == ('gone', 'lost', 'never')
+        assert [r.pairs() for r in found.rankings] == [[('p1', 'p2'), ('p1', 'p0'), ('p2', 'p0')]]
+        assert 'about 3 images that are not there are set aside: gone, lost, never' in str(found)
+        assert s.usable('c', ['p0', 'p1', 'p2', 'p3', 'gone', 'lost', 'never']).aside == ()
+        assert s.usable('c', []).labels == {} and 'p0, p1, …' in str(s.usable('c', []))
+
+
+def test_the_current_answers_are_what_the_log_says_whenever_they_are_asked_for():
+    with tempfile.TemporaryDirectory() as d: check_current_answers(FeedbackStore.open(d))
 
 
 def test_unsound_events_and_databases_are_refused_with_a_way_out():
     with tempfile.TemporaryDirectory() as d:
         s = FeedbackStore.open(d)
+        label = lambda **k: Event('label', 'a', 'b', 'c', **dict(label=1) | k)
+        rank = lambda value: Event('rank', 'group-1', 'b', 'c', value=value)
         for bad in [Event('vote', 'a', 'b', 'c'), Event('label', '../a', 'b', 'c', label=1), Event('label', 'a', '', 'c', label=1),
-                    Event('label', 'a', 'b', 'c', label=3), Event('label', 'a', 'b', 'c'), Event('comment', 'a', 'b', 'c', value='x'*10_001)]:
+                    label(label=3), label(label=None), label(label=float('nan')), label(label='1'), label(value='x', label=.5),
+                    Event('comment', 'a', 'b', 'c', value='x'*10_001), label(panel='\r=1+1'), label(batch='\r=1+1'), label(batch=''),
+                    label(uid='x'*65), label(uid=7), label(shown='ab'), label(shown=['../a']), label(time=float('inf')),
+                    label(time=None), label(duration='3'), label(simulated='no'), Event('undo', 'a', 'b', 'c'),
+                    rank(None), rank({}), rank(dict(order='ab', rest=[])), rank(dict(order=['a', 'a'], rest=[])),
+                    rank(dict(order=['a'], rest=['a'])), rank(dict(order=['../a'], rest=[]))]:
             with pytest.raises(HfiError): s.append([Event('label', 'ok', 'b', 'c', label=1), bad])
         assert s.events() == []  # one bad event, none of its batch
         (Path(d)/'broken').mkdir()
         (Path(d)/'broken/feedback.db').write_text('no database, but long enough to be read as one'*100)
         with pytest.raises(HfiError, match='cannot open the feedback database'): FeedbackStore.open(Path(d)/'broken')
+
+
+def test_a_click_is_not_confirmed_where_the_study_folder_is_gone():
+    with tempfile.TemporaryDirectory() as d:
+        s = FeedbackStore.open(f'{d}/study')
+        s.append([Event('label', 'a', 'ana', 'c', label=1)])
+        shutil.rmtree(f'{d}/study')
+        asks = [lambda: s.append([Event('label', 'b', 'ana', 'c', label=1)]), lambda: s.labels('c'), lambda: s.events(), s.summary,
+                lambda: s.undo('ana', 'c'), lambda: s.rankings('c'), lambda: s.simulated('c'), lambda: s.usable('c', ['a'])]
+        for ask in asks:
+            with pytest.raises(HfiError, match='moved, deleted or replaced'): ask()
+        assert not os.path.exists(f'{d}/study')  # and nothing is made in its place
+
+
+def test_a_long_log_is_read_in_little_memory():
+    with tempfile.TemporaryDirectory() as d:
+        s = FeedbackStore.open(d)
+        for part in range(5):
+            s.append([Event('label', f'p{i}', 'ana', 'c', label=1, shown=['p1']*16) for i in range(4000*part, 4000*part+4000)])
+        tracemalloc.start()
+        n = sum(1 for _ in s.log())
+        peak = tracemalloc.get_traced_memory()[1]
+        kept = len(s.events())
+        assert n == kept == 20_000 and peak < tracemalloc.get_traced_memory()[1]/3 and peak < 16*2**20
+        tracemalloc.stop()
 
 
 def test_names_are_escaped_where_the_store_shows_itself():
@@ -104,19 +183,18 @@ def test_names_are_escaped_where_the_store_shows_itself():
 
 def test_several_processes_write_at_once_and_nothing_is_lost():
     with tempfile.TemporaryDirectory() as d:
-        url = f'sqlite:///{d}/feedback.db'
-        FeedbackStore(url).engine.dispose()
-        found = run_writers(url)
+        FeedbackStore(f'{d}/feedback.db').engine.dispose()
+        found = run_writers(f'{d}/feedback.db')
         assert {name: len(labels) for name, labels in found.items()} == {f'w{i}': 100 for i in range(4)}
 
 
 def test_a_killed_writer_loses_no_confirmed_answer():
     with tempfile.TemporaryDirectory() as d:
-        url, confirmed = f'sqlite:///{d}/feedback.db', 0
+        place, confirmed = f'{d}/feedback.db', 0
         for trial in range(8):
             seen, told = os.pipe()
             if (child := os.fork()) == 0:
-                store, i = FeedbackStore(url), 0
+                store, i = FeedbackStore(place), 0
                 while True:
                     store.append([Event('label', f'p{i}', f'w{trial}', 'c', label=1)])
                     os.write(told, b'.')
@@ -126,4 +204,5 @@ def test_a_killed_writer_loses_no_confirmed_answer():
             os.waitpid(child, 0)
             os.close(told)
             confirmed = len(os.read(seen, 10**6))
-            assert len(FeedbackStore(url).labels('c', f'w{trial}')) in (confirmed, confirmed+1)
+            os.close(seen)
+            assert len(FeedbackStore(place).labels('c', f'w{trial}')) in (confirmed, confirmed+1)

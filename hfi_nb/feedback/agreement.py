@@ -9,6 +9,7 @@ __all__ = ['vote_counts', 'alpha_of', 'Alpha', 'agreement', 'against_others', 'd
 # %% ../../nbs/04b_agreement.ipynb #0029bb31
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import krippendorff
@@ -18,15 +19,15 @@ from ..core import HfiError, Rate, bootstrap_interval
 from .store import FeedbackStore
 
 # %% ../../nbs/04b_agreement.ipynb #5c51b341
-def vote_counts(store:FeedbackStore, concept) -> np.ndarray:
-    "Votes for fine and for unwanted, one row per picture that two or more annotators labelled, (n, 2)."
+def vote_counts(store:FeedbackStore, concept:str) -> np.ndarray:
+    "Votes for fine and for unwanted, one row per image that two or more annotators labelled, (n, 2)."
     table = {}
     for labels in store.by_annotator(concept).values():
         for item, label in labels.items(): table.setdefault(item, [0, 0])[label] += 1
     return np.array([table[item] for item in sorted(table) if sum(table[item]) > 1], dtype=int).reshape(-1, 2)
 
-def alpha_of(counts) -> float:
-    "Nominal alpha of vote counts, (pictures, values); nan where all votes are the same value."
+def alpha_of(counts:np.ndarray) -> float:
+    "Nominal alpha of vote counts, (images, values); nan where all votes are the same value."
     counts = np.asarray(counts)
     if (counts.sum(0) > 0).sum() < 2: return math.nan
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement='nominal'))
@@ -36,19 +37,22 @@ def alpha_of(counts) -> float:
 class Alpha:
     "Krippendorff's alpha with its interval."
     value:float
-    interval:tuple # 95 %, over pictures
-    n:int # pictures with two or more labels
+    interval:tuple[float, float] # 95 %, over images
+    n:int # images with two or more labels
     annotators:int
     simulated:tuple = () # those who are programs
     def __str__(self):
         note = f', {len(self.simulated)} simulated' if self.simulated else ''
-        if math.isnan(self.value): return f'no alpha: all labels are alike or nobody shares a picture (n = {self.n}{note})'
-        return f'alpha {self.value:.2f} [{self.interval[0]:.2f}, {self.interval[1]:.2f}] ({self.n} pictures, {self.annotators} annotators{note})'
+        if math.isnan(self.value):
+            return f'no alpha: all labels are alike or nobody shares an image (n = {self.n}{note})'
+        low, high = self.interval
+        return f'alpha {self.value:.2f} [{low:.2f}, {high:.2f}] ({self.n} images, {self.annotators} annotators{note})'
     __repr__ = __str__
     def to_dict(self) -> dict:
         "What goes into JSON: None where there is no alpha."
-        value = None if math.isnan(self.value) else self.value
-        return dict(value=value, interval=None if value is None else list(self.interval), n=self.n, annotators=self.annotators, simulated=list(self.simulated))
+        known = not math.isnan(self.value)
+        return dict(value=self.value if known else None, interval=list(self.interval) if known else None,
+                    n=self.n, annotators=self.annotators, simulated=list(self.simulated))
 
 # %% ../../nbs/04b_agreement.ipynb #9b4587c7
 def agreement(
@@ -64,12 +68,12 @@ def agreement(
     return Alpha(value, interval, len(counts), len(store.by_annotator(concept)), tuple(store.simulated(concept)))
 
 # %% ../../nbs/04b_agreement.ipynb #4250864b
-def _against(table, me): # one bool per picture on which the others are of one mind
+def _against(table:dict[str, dict], me:str) -> Iterator[bool]: # one bool per image on which the others are of one mind
     for item, label in table[me].items():
         others = [labels[item] for who, labels in table.items() if who != me and item in labels]
         if 2*sum(others) != len(others): yield label == (2*sum(others) > len(others))
 
-def against_others(store:FeedbackStore, concept) -> dict:
+def against_others(store:FeedbackStore, concept:str) -> dict[str, Rate]:
     "{annotator: Rate} of labels that equal the other annotators' majority."
     table = store.by_annotator(concept)
     return {who: Rate.of(_against(table, who)) for who in table}
@@ -79,34 +83,43 @@ def dawid_skene(
     store:FeedbackStore,
     concept:str,
     steps:int=100, # of expectation maximisation
-) -> dict: # picture → probability that it is unwanted
-    "What the labels say once each annotator's errors are estimated (Dawid and Skene 1979); `HfiError` without crowd-kit or labels."
+) -> dict: # image → probability that it is unwanted
+    """What the labels say once each annotator's errors are estimated (Dawid and Skene 1979).
+
+    `HfiError` without crowd-kit or labels."""
     try:
         import pandas as pd
         from crowdkit.aggregation import DawidSkene
     except ModuleNotFoundError as e: raise HfiError(f'{e.name} is not installed: pip install "hfi_nb[crowd]"') from e
-    votes = [(item, who, label) for who, labels in store.by_annotator(concept).items() for item, label in labels.items()]
-    if not votes: raise HfiError(f'nobody has labelled {concept!r}: label some pictures first')
+    votes = []
+    for who, labels in store.by_annotator(concept).items():
+        votes += [(item, who, label) for item, label in labels.items()]
+    if not votes: raise HfiError(f'nobody has labelled {concept!r}: label some images first')
     with warnings.catch_warnings(action='ignore', category=DeprecationWarning): # crowd-kit's own, about pandas
         found = DawidSkene(n_iter=steps).fit_predict_proba(pd.DataFrame(votes, columns=['task', 'worker', 'label']))
     return {item: float(p) for item, p in found.reindex(columns=[1], fill_value=0.)[1].items()}
 
 # %% ../../nbs/04b_agreement.ipynb #3262ba15
-def self_consistency(store:FeedbackStore, concept) -> dict:
+def self_consistency(store:FeedbackStore, concept:str) -> dict[str, Rate]:
     "{annotator: Rate} of hidden repeats answered like the annotator's current label."
     hits = {}
     table = store.by_annotator(concept)
     for row in store.answers(concept, kinds=('repeat',)):
         first = table.get(row['annotator'], {}).get(row['item'])
-        if first is not None and row['label'] is not None: hits.setdefault(row['annotator'], []).append(first == row['label'])
+        if first is None or row['label'] is None: continue
+        hits.setdefault(row['annotator'], []).append(first == row['label'])
     return {who: Rate.of(found) for who, found in hits.items()}
 
 # %% ../../nbs/04b_agreement.ipynb #d32a793a
-def rank_consistency(store:FeedbackStore, concept) -> dict:
-    "{annotator: Rate} of pairs that a hidden repeat of a ranking puts in the same order, of those that both rankings order."
+def rank_consistency(store:FeedbackStore, concept:str) -> dict[str, Rate]:
+    """{annotator: Rate} of pairs that a hidden repeat of a ranking puts in the same order.
+
+    Only pairs that both rankings order count."""
     hits = {}
-    first = {(o.annotator, frozenset(o.order + o.rest)): set(o.pairs()) for o in store.rankings(concept)}
-    for o in store.rankings(concept, kind='repeat'):
-        before = first.get((o.annotator, frozenset(o.order + o.rest)), set())
-        hits.setdefault(o.annotator, []).extend((a, b) in before for a, b in o.pairs() if {(a, b), (b, a)} & before)
+    key = lambda ranking: (ranking.annotator, frozenset(ranking.order + ranking.rest))
+    first = {key(ranking): set(ranking.pairs()) for ranking in store.rankings(concept)}
+    for again in store.rankings(concept, kind='repeat'):
+        before = first.get(key(again), set())
+        both = [pair for pair in again.pairs() if {pair, pair[::-1]} & before]
+        hits.setdefault(again.annotator, []).extend(pair in before for pair in both)
     return {who: Rate.of(found) for who, found in hits.items()}
