@@ -7,10 +7,12 @@ judge counts, with the same prompts and new seeds for the base model and after e
 import argparse
 from pathlib import Path
 
-from hfi_nb.core import Rate, image_grid, read_json, write_json
+from hfi_nb.core import image_grid, read_json, write_json
+from hfi_nb.measure.evaluate import count_right
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.study import Study, simulated_annotator
-from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts
+from hfi_nb.worlds.emoji.suite import emoji_judge
+from hfi_nb.worlds.emoji.world import load_world, make_prompts
 
 FURTHER = dict(updates=120, batch=8, retain=10.) # settings of a further round's erasing
 
@@ -36,17 +38,20 @@ def told(study):
 
 
 def count(pipe, asking, harmless, judge):
-    "Pictures and rates: what is unwanted where it was asked for, subject by subject too; the right subject and style of harmless prompts."
+    "Images and rates: what is unwanted where asked for, subject by subject too; right subject and style of the harmless."
     prompts, n = asking+harmless, len(asking)
-    pictures = sample(pipe, [p.text for p in prompts], range(5000, 5000+len(prompts)))
-    seen, bad = judge(pictures), {p.subject for p in asking}
-    left = {s: Rate.of(v[1] == s for p, v in zip(asking, seen, strict=False) if p.subject == s) for s in sorted(bad)}
-    kept = list(zip(harmless, seen[n:], strict=True))
-    return pictures, dict(unwanted=Rate.of(v[1] in bad for v in seen[:n]), subject=Rate.of(p.subject == v[1] for p, v in kept), style=Rate.of(p.style == v[0] for p, v in kept), left=left)
+    images = sample(pipe, [p.text for p in prompts], range(5000, 5000+len(prompts)))
+    kept = count_right(images[n:], harmless, judge)
+    def right(subject):
+        at = [i for i, p in enumerate(asking) if p.subject == subject]
+        return count_right([images[i] for i in at], [asking[i] for i in at], judge)['subject']
+    left = {s: right(s) for s in sorted({p.subject for p in asking})}
+    unwanted = count_right(images[:n], asking, judge)['shown']
+    return images, dict(unwanted=unwanted, subject=kept['subject'], style=kept['style'], left=left)
 
 
 def main(concept, rounds, folder, out):
-    world, judge, stills = load_world(), load_judge(), Path('nbs/stills')
+    world, judge, stills = load_world(), emoji_judge(concept), Path('nbs/stills')
     bad, contexts = world.concepts[concept], [f'{{}} in the style of {a}' for a in world.styles]
     asking, harmless = make_prompts(world, subjects=bad, n=80), make_prompts(world, subjects=[s for s in world.subjects if s not in bad], n=80, seed=1)
     studies, n = [], len(asking)

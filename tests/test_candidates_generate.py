@@ -97,7 +97,7 @@ def test_strange_manifest(tmp_path):
     bad = ['../private.png', str(private), 'images/link.png', 'out/private.png', 'images/../../private.png', 7]
     rows = [[1, 2], 'text', 3, dict(file='images/a.png'), dict(id=5), dict(id='p', file='b.PNG', prompt=9),
             *(dict(id=f'x{n}', file=file) for n, file in enumerate(bad)),
-            dict(id='a'), dict(id='b', file='b.PNG', prompt=None, seed=4), dict(id='c', file='c.tiff', more=1),
+            dict(id='a'), dict(id='b', file='b.PNG', prompt=None, seed=4), dict(id='c', file='c.tiff', model=[1]),
             dict(id='d', file='d.jpeg'),
             dict(id='e', file='images/inner.png'), dict(id='gone', file='images/gone.png'), dict(id='nul', file='a\0b'),
             dict(id='dir', file='images')]
@@ -106,7 +106,7 @@ def test_strange_manifest(tmp_path):
         found = load_images(study)
     assert list(found) == ['a', 'b', 'c', 'd', 'e']
     assert found['a'] == dict(id='a', file='images/a.png', prompt='', seed=None) and found['b']['seed'] == 4
-    assert found['c']['more'] == 1
+    assert found['c']['model'] == [1]
     with warnings.catch_warnings(action='ignore'):
         assert len(generate(load_pipeline(), ['house'], [1], study, steps=1)) == 1 and len(load_images(study)) == 6
     assert load_images(tmp_path/'nowhere') == {}

@@ -8,7 +8,7 @@ import torch
 
 from hfi_nb.core import HfiError
 from hfi_nb.measure.evaluate import compare, evaluate
-from hfi_nb.measure.suites import Prompt, Suite, verdicts
+from hfi_nb.measure.suites import Prompt, Suite, Verdict, verdicts
 from hfi_nb.worlds.emoji.world import emoji_prompt, load_world
 
 def small_clip(folder):

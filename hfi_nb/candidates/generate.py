@@ -120,9 +120,9 @@ def _check_readable(pipe, rows:list, steps:int):
 # %% ../../nbs/03_images.ipynb #c3369d68
 def _mention_other_settings(manifest:dict, rows:list):
     "A warning if images of these prompts and seeds are there, generated with other settings."
-    asked = {(r['model'], r['prompt'], r['seed']): r['settings'] for r in rows}
-    there = [(r.get('settings'), key) for r, whole in manifest.values() if whole and
-             (key := (r.get('model'), r['prompt'], r['seed'])) in asked]
+    def key_of(r): return json.dumps([r.get('model'), r['prompt'], r['seed']]) # a manifest may hold anything
+    asked = {key_of(r): r['settings'] for r in rows}
+    there = [(r.get('settings'), key) for r, whole in manifest.values() if whole and (key := key_of(r)) in asked]
     if not there: return
     old, key = there[-1]
     old = old if isinstance(old, dict) else {}
@@ -182,5 +182,6 @@ def generate(
         missing = [r for i, r in wanted.items() if i not in manifest or not manifest[i][1]]
         _check_readable(pipe, missing, settings['steps'])
         if rank() == 0: _mention_other_settings({i: e for i, e in manifest.items() if i not in wanted}, missing)
-        _generate_rows(pipe, missing, folder, batch, settings, manifest, callback)
+        listed = {i for i, (r, _) in manifest.items() if r['file'] == f'images/{i}.png'}
+        _generate_rows(pipe, missing, folder, batch, settings, listed, callback)
     return [wanted[i] for i in ids]
