@@ -8,8 +8,9 @@ import pytest
 
 from hfi_nb.core import HfiError
 from hfi_nb.feedback.store import FeedbackStore
-from hfi_nb.feedback.panels import GridPanel, SinglePanel, sample_study
-from hfi_nb.feedback.ranking import RankPanel
+from hfi_nb.worlds.emoji.world import sample_study
+from hfi_nb.feedback.panels import GridPanel, SinglePanel
+from hfi_nb.feedback.ranking import PairPanel, RankPanel, verdicts
 
 
 def test_a_simulated_annotator_errs_as_told_and_is_marked():
@@ -17,7 +18,8 @@ def test_a_simulated_annotator_errs_as_told_and_is_marked():
         rows, truth = sample_study(d, 40), lambda i: int(i[1:]) % 4 == 0
         for panel in (GridPanel, SinglePanel):
             exact = SimulatedAnnotator(truth, error=0, name=f'exact-{panel.name}')
-            assert exact.label(panel(rows, d, panel.name, exact, repeats=.3)).values() == {r['id']: int(truth(r['id'])) for r in rows}
+            said = exact.label(panel(rows, d, panel.name, exact, repeats=.3)).values()
+            assert said == {r['id']: int(truth(r['id'])) for r in rows}
         store = FeedbackStore.open(d)
         assert all(e.simulated for e in store.events()) and store.simulated('grid') == ['exact-grid']
         sloppy = SimulatedAnnotator(truth, error=.2, seed=1)
@@ -25,6 +27,10 @@ def test_a_simulated_annotator_errs_as_told_and_is_marked():
         strict = SimulatedAnnotator(lambda i: .3, error=0, bias=.3)
         assert strict.says('p000') and not SimulatedAnnotator(lambda i: .3, error=0).says('p000')
         with pytest.raises(HfiError, match="a person's"): sloppy.label(GridPanel(rows, d, 'c', 'ana'))
+        pairs = [dict(id=f'q{n}', before=rows[n]['file'], after=rows[n+1]['file']) for n in range(4)]
+        sees = SimulatedAnnotator(lambda i: i.endswith('before'), error=0)
+        sees.label(PairPanel(pairs, d, 'pairs', sees))
+        assert sum(verdicts(store, 'pairs').values()) == 4 and len(verdicts(store, 'pairs')) == 8
         by_severity = SimulatedAnnotator(lambda i: .6 + int(i[1:])/100, error=0)
         by_severity.label(RankPanel(rows, d, 'r', by_severity))
         assert all(list(r.order) == sorted(r.order, reverse=True) and r.simulated for r in store.rankings('r'))
@@ -35,8 +41,24 @@ def test_a_hostile_name_stays_a_string_in_the_page_s_code():
         sample_study(d, 4)
         name = "x'); import os; os.remove('a"
         source = nbformat.read(label_notebook(d, 'c', name), 4).cells[0].source
-        assert len({label_notebook(d, 'c', o, p) for o in ('ana', 'ben') for p in ('grid', 'rank')}) == 4 # nobody's page becomes another's
+        files = [label_notebook(d, 'c', who, panel) for who in ('ana', 'ben') for panel in ('grid', 'rank')]
+        files.append(label_notebook(d, 'c', 'ana', size=200))
+        assert len(set(files)) == 5  # nobody's page becomes another's
         space = {}
         exec(source.splitlines()[-1].replace('open_panel', 'asked = (lambda *a: a)'), space)
         assert space['asked'][2] == name
         with pytest.raises(HfiError, match='unknown panel'): open_panel(d, 'c', panel='x')
+
+
+def test_options_reach_the_panel_and_a_guideline_the_study():
+    with tempfile.TemporaryDirectory() as d:
+        sample_study(d, 30)
+        (Path(d)/'text.md').write_text('Ink counts.')
+        set_guideline(d, Path(d)/'text.md')
+        p = open_panel(d, 'c', 'ana', 'grid', size=200, per_page=9, prompts=True, repeats=0., conceal='grey', alone=True)
+        p.do('read')
+        s = p.state
+        assert (s['size'], len(s['tiles']), s['conceal'], s['alone']) == (200, 9, 'grey', True)
+        assert s['guideline'] == 'Ink counts.' and s['tiles'][0]['caption'] and p.repeats == 0
+        with pytest.raises(HfiError, match='cannot be read'): set_guideline(d, Path(d)/'none.md')
+        assert open_panel(d, 'c', 'ana', 'second', ids=['p000']).name == 'second'

@@ -4,23 +4,33 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from hfi_nb.core import HfiError
+from hfi_nb.core import HfiError, write_json
 from hfi_nb.feedback.store import FeedbackStore
-from hfi_nb.feedback.panels import SinglePanel, sample_study
+from hfi_nb.worlds.emoji.world import sample_study
+from hfi_nb.feedback.panels import SinglePanel
 
 
-def test_a_ranking_is_stored_resumed_and_undone():
+def test_a_ranking_is_stored_resumed_looked_at_and_undone():
     with tempfile.TemporaryDirectory() as d:
         rows = sample_study(d, 12)
-        p = RankPanel(rows, d, 'c', 'ana')
+        p = RankPanel(rows, d, 'c', 'ana', repeats=0)
         page = list(p.page)
         for n in (3, 1, 4, 1): p.do('tile', n)
         p.do('confirm')
         assert p.store.rankings('c')[0].order == (page[3], page[4]) and len(p.groups) == 3
-        q = RankPanel(rows, d, 'c', 'ana')
-        q.do('skip')
+        assert p.state['notice'] == 'An order of 2 before 3 stored.' and p.state['done'] == 1
+        p.do('back')
+        assert p.page == page and p.marked == [page[3], page[4]]
+        p.do('none')
+        assert not p.book and p.page != page and [e.value['none'] for e in p.store.events()] == [False, True]
+        q = RankPanel(rows, d, 'c', 'ana', repeats=0)
+        q.do('skip', 'not now')
+        assert q.state['done'] == 1 and len(q.later) == 1
         q.do('undo')
+        q.do('undo')
+        assert q.page == page and len(q.store.rankings('c')) == 1
         q.do('undo')
         assert q.page == page and q.store.rankings('c') == []
         assert SinglePanel(rows, d, 'c', 'ana').values() == {}
@@ -32,6 +42,7 @@ def test_hidden_repeats_of_rankings_measure_and_never_change_a_ranking():
         first, order = {}, lambda i: int(i[1:])*37 % 61
         while p.page:
             again, group = p.again, p.group
+            assert p.marked == []  # a repeat does not show the earlier order
             first.setdefault(group, [i for i in sorted(p.page, key=order)])
             for i in first[group][::-1 if again else 1][:3]: p.do('tile', p.page.index(i))
             p.do('confirm')
@@ -39,19 +50,74 @@ def test_hidden_repeats_of_rankings_measure_and_never_change_a_ranking():
                 p.do('undo')
                 assert p.again == again and p.group == group and not p.store.rankings('c', kind='repeat')
                 p.do('confirm')
-        ranked = {o.order for o in p.store.rankings('c')}
-        assert ranked == {tuple(o[:3]) for o in first.values()} and len(ranked) == 12 and p.state['done'] == 12
-        assert len(p.store.events(kind='repeat')) > 3
+        ranked = {one.order for one in p.store.rankings('c')}
+        assert ranked == {tuple(ids[:3]) for ids in first.values()} and len(ranked) == 12 and p.state['done'] == 12
+        assert len(p.store.events(kind='repeat')) > 3 and p.state['summary'][0] == '12 groups: 12 ranked.'
 
 
-def test_a_review_overrules_the_votes():
+def test_pairs_are_blind_and_become_verdicts_preferences_and_a_judge():
+    with tempfile.TemporaryDirectory() as d:
+        for n in range(12): Image.new('RGB', (8, 8), (20*n, 0, 0)).save(Path(d)/f'{n}.png')
+        rows = [dict(text='a cat', before=dict(file=f'{n}.png'), after=dict(file=f'{n+6}.png')) for n in range(6)]
+        write_json(Path(d)/'evaluation.json', dict(rows=rows))
+        pairs = evaluation_pairs(d)
+        p = PairPanel(pairs, d, 'cats', 'ana', repeats=0, prompts=True)
+        assert 'Asked for: “a cat”' in p.state['help']
+        assert not any('before' in str(p.state[k]) for k in ('title', 'help', 'tiles'))
+        sides, orders = set(), []
+        while p.page:
+            left = p.page[0].rsplit('-', 1)[1]
+            sides.add(left)
+            orders.append(p.page[0][:5])
+            p.do('tile', 0 if left == 'before' else 1)
+            p.do('left' if left == 'after' else 'right')
+        assert sides == {'before', 'after'} and orders != sorted(orders)
+        said = verdicts(p.store, 'cats')
+        assert len(said) == 12 and all(y == i.endswith('before') for i, y in said.items())
+        assert preferences(p.store, 'cats') == {'after': 6} and p.store.labels('cats') == {}
+        p.do('undo')  # labels and preference are one click
+        assert len(verdicts(p.store, 'cats')) == 10 and sum(preferences(p.store, 'cats').values()) == 5 and len(p.page) == 2
+        p.do('equal')
+        assert preferences(p.store, 'cats') == {'after': 5, 'equal': 1}
+        judge = people_judge(p.store, pairs, d, 'cats')
+        assert judge([Image.open(Path(d)/'0.png'), Image.open(Path(d)/'6.png')]) == [orders[-1] != 'e0000', False]
+        with pytest.raises(HfiError, match='judged by nobody'): judge([Image.new('RGB', (8, 8), 'white')])
+        q = PairPanel(pairs, d, 'cats', 'ben', repeats=.9)
+        while q.page: q.do('equal')
+        repeats = q.store.events(annotator='ben', kind='repeat')
+        assert repeats and len(repeats) % 3 == 0
+        assert len(q.store.labels(pair_concept('cats'), 'ben')) == 12
+        write_json(Path(d)/'evaluation.json', dict(rows=[dict(text='a', before={}, after={})]))
+        with pytest.raises(HfiError, match='no images'): evaluation_pairs(d)
+
+
+def test_a_review_overrules_the_votes_and_names_nobody():
     with tempfile.TemporaryDirectory() as d:
         rows = sample_study(d, 4)
         with pytest.raises(HfiError, match='nothing to review'): ReviewPanel(rows, d, 'c')
         for who, answer in (('ana', 'yes'), ('ben', 'no')): SinglePanel(rows, d, 'c', who, order=['p000']).do(answer)
+        SinglePanel(rows, d, 'c', 'cy', order=['p000']).do('comment', 'see the outline')
         r = ReviewPanel(rows, d, 'c')
         assert r.page == ['p000'] and r.store.labels('c') == {'p000': 1}
+        assert r.state['tiles'][0]['caption'] == '1 said unwanted, 1 fine · “see the outline”'
         r.do('no')
         assert r.store.labels('c') == {'p000': 0} and r.page == []
         r.do('undo')
         assert r.store.labels('c') == {'p000': 1} and r.page == ['p000']
+        with pytest.raises(HfiError, match='unknown action'): r.do('unsure')
+
+
+def test_a_second_look_keeps_or_takes_out():
+    with tempfile.TemporaryDirectory() as d:
+        rows = sample_study(d, 4)
+        with pytest.raises(HfiError, match='unwanted yet'): SecondLook(rows, d, 'c')
+        for i, answer in dict(p000='yes', p001='yes', p002='no').items():
+            SinglePanel(rows, d, 'c', 'ana', order=[i], repeats=0).do(answer)
+        s = SecondLook(rows, d, 'c')
+        assert set(s.queue) == {'p000', 'p001'}
+        first = s.page[0]
+        s.do('no')
+        s.do('yes')
+        assert s.taken_out() == [first] and s.store.labels('c')[first] == 0 and s.page == []
+        assert SecondLook(rows, d, 'c', ids=['p003']).page == ['p003']
+        with pytest.raises(HfiError, match="'p9'"): SecondLook(rows, d, 'c', ids=['p9'])

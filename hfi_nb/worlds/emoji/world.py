@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TILE', 'COLS', 'FULL', 'SUBJECT_ONLY', 'STYLE_ONLY', 'clip_folder', 'World', 'load_world', 'caption', 'shows',
-           'emoji_prompt', 'make_prompts', 'judge_net', 'Judge', 'load_judge', 'stand_ins', 'nudge', 'pixel_features']
+           'emoji_prompt', 'make_prompts', 'judge_net', 'Judge', 'load_judge', 'stand_ins', 'nudge', 'pixel_features',
+           'sample_study']
 
 # %% ../../../nbs/01_emoji.ipynb #ffe708b4
 import random
@@ -17,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from ...core import HfiError, data_dir, open_image, read_json
+from ...core import HfiError, append_jsonl, atomic, data_dir, make_folder, open_image, read_json
 from ...measure.suites import Prompt
 
 # %% ../../../nbs/01_emoji.ipynb #b7ace3ef
@@ -190,3 +191,20 @@ def _pixel_row(image): # path or PIL image
     np.add.at(edges, (row, col, direction), np.hypot(dy, dx))
     thumb = np.asarray(small.resize((8, 8), Image.BOX), np.float32).ravel()/255
     return np.concatenate([thumb, colours**.5, (edges.ravel()/20)**.5])
+
+# %% ../../../nbs/01_emoji.ipynb #5e290b0f
+def sample_study(
+    folder:str|Path, # to be made a study
+    n:int=40, # images
+) -> list: # the images' records
+    "Make `folder` a study (images/, images.jsonl) of n of the artists' own images, every fourth an ink drawing."
+    world, rows = load_world(), []
+    folder = make_folder(Path(folder)/'images').parent
+    for i in range(n):
+        style = ('ink', 'noto', 'fluent', 'twemoji')[i % 4]
+        subject = world.subjects[7*i % len(world.subjects)]
+        file = f'images/p{i:03}.png'
+        world.image(style, subject).save(folder/file)
+        rows.append(dict(id=f'p{i:03}', file=file, prompt=caption(world.names[subject], style), seed=i))
+    with atomic(folder/'images.jsonl') as scratch: append_jsonl(scratch, rows)
+    return rows
