@@ -9,6 +9,7 @@ from PIL import Image
 
 from hfi_nb.core import HfiError
 from hfi_nb.feedback.store import FeedbackStore
+from hfi_nb.worlds.emoji.world import sample_study
 
 
 def test_a_page_is_marked_confirmed_undone_and_resumed():

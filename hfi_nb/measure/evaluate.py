@@ -220,7 +220,9 @@ def _identical(images) -> int:
     return max(Counter(im.tobytes() for im in images).values(), default=0)
 
 # %% ../../nbs/09_evaluate.ipynb #64a8c34e
-def is_pipeline(model) -> bool: return hasattr(model, 'vae') # a diffusers pipeline, not a function of texts and seeds
+def is_pipeline(model) -> bool:
+    "Whether a model is a diffusers pipeline, and not a function of texts and seeds."
+    return hasattr(model, 'vae')
 
 def _opened(path, name):
     "An image from disk that carries its id."
