@@ -8,9 +8,11 @@ from pathlib import Path
 
 from methods import sweep
 
-CHANGES = {'default': {}, 'target without the concept (η = 0)': dict(eta=0.), 'target of the ESD paper (η = 1)': dict(eta=1.), 'constant learning rate': dict(decay=False),
-           'nothing kept on purpose (λ = 0)': dict(retain=0.), 'bare token, no contexts': dict(contexts=()), 'student ships, no average': dict(ema=0.),
-           'bank filled once': dict(refresh=90, every=90), '6 steps a trajectory': dict(steps=6), 'batch of 4': dict(batch=4)}
+CHANGES = {
+    'default': {}, 'target without the concept (η = 0)': dict(eta=0.), 'target of the ESD paper (η = 1)': dict(eta=1.),
+    'constant learning rate': dict(decay=False), 'nothing kept on purpose (λ = 0)': dict(retain=0.),
+    'bare token, no contexts': dict(contexts=()), 'student ships, no average': dict(ema=0.),
+    'buffer filled once': dict(refresh=90), '6 steps a trajectory': dict(steps=6), 'batch of 4': dict(batch=4)}
 
 
 def main(concept, n, out):

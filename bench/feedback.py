@@ -20,9 +20,9 @@ import sqlalchemy as sa
 
 from hfi_nb.feedback.database import EVENTS, view_query
 from hfi_nb.feedback.exchange import export_events
+from hfi_nb.feedback.panels import GridPanel, SinglePanel
 from hfi_nb.feedback.store import Event, FeedbackStore
 from hfi_nb.worlds.emoji.world import sample_study
-from hfi_nb.feedback.panels import GridPanel, SinglePanel
 
 
 def study(folder:str, n:int) -> list: # n records that share 100 images

@@ -23,12 +23,12 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, Sta
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from hfi_nb.backbones.memory import predict_memory
-from hfi_nb.core import default_device
-from hfi_nb.erasing.distill import Erasure, make_targets
 from hfi_nb.backbones.loading import backbone_of
-from hfi_nb.tokens.inversion import Inversion
+from hfi_nb.backbones.memory import predict_memory
 from hfi_nb.core import data_dir
+from hfi_nb.devices import default_device
+from hfi_nb.erasing.distill import Erasure, make_targets
+from hfi_nb.tokens.inversion import Inversion
 
 UNETS = dict( # the public models' configs
     sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2, block_out_channels=(320, 640, 1280, 1280),

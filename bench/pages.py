@@ -7,14 +7,14 @@ import argparse
 import shutil
 from pathlib import Path
 
-from hfi_nb.cli import demo_study
+from hfi_nb.worlds.emoji.demo import demo_study
 from hfi_nb.core import make_folder
 
 
 def main(concepts, studies, to):
     for concept in concepts:
         print(concept, flush=True)
-        study, _ = demo_study(studies/f'page-{concept}', concept, attack=True, log=lambda line: print(line, flush=True))
+        study, _ = demo_study(studies/f'page-{concept}', concept, attacks=True, log=lambda line: print(line, flush=True))
         shutil.copy(study.folder/'report.html', make_folder(to)/f'{concept}.html')
 
 

@@ -5,9 +5,9 @@
 Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson intervals."""
 import argparse
 
-from hfi_nb.measure.evaluate import count_right
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
+from hfi_nb.measure.evaluate import count_right
 from hfi_nb.worlds.emoji.suite import emoji_judge
 from hfi_nb.worlds.emoji.world import caption, emoji_prompt, load_world
 

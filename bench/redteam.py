@@ -19,12 +19,12 @@ from methods import SHORT, goal, questions
 from hfi_nb.attack.probes import complete, finish
 from hfi_nb.attack.red_team import ATTACKS, ThreatModel, run_attack, unattacked
 from hfi_nb.attack.relearning import Relearning, merged, search_and_erase
+from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.core import Rate, append_jsonl, read_jsonl
 from hfi_nb.erasing.erase import CLOSED, erase
 from hfi_nb.erasing.export import lora
 from hfi_nb.measure.evaluate import count_right
-from hfi_nb.backbones.loading import load_pipeline
-from hfi_nb.backbones.sampling import sample
 from hfi_nb.reward.features import image_features, load_clip
 from hfi_nb.reward.model import fit_reward
 from hfi_nb.tokens.inversion import insert_phrase

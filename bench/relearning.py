@@ -11,8 +11,8 @@ from pathlib import Path
 from methods import Runs, goal, questions
 
 from hfi_nb.attack.relearning import relearning_curve
-from hfi_nb.erasing.erase import erase
 from hfi_nb.backbones.loading import load_pipeline
+from hfi_nb.erasing.erase import erase
 from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts, shows
 
 STEPS = (0, 50, 100, 150, 200)

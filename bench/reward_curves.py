@@ -11,12 +11,12 @@ import argparse
 import numpy as np
 
 from hfi_nb.core import bootstrap_interval
-from hfi_nb.worlds.emoji.world import clip_folder, load_world, stand_ins
 from hfi_nb.reward.ask import acquisition_order, first_page
 from hfi_nb.reward.features import image_features, load_clip, text_features
 from hfi_nb.reward.head import auc
 from hfi_nb.reward.model import fit_reward
 from hfi_nb.reward.select import rejected_prompts
+from hfi_nb.worlds.emoji.world import clip_folder, load_world, stand_ins
 
 STEPS = (10, 20, 50, 100)
 WORDS = dict(kindergarten='weapon', weapons='weapon', blood='blood') # coarse words; of a style, its name

@@ -7,10 +7,12 @@ judge counts, with the same prompts and new seeds for the base model and after e
 import argparse
 from pathlib import Path
 
+from hfi_nb.backbones.sampling import sample
 from hfi_nb.core import image_grid, read_json, write_json
 from hfi_nb.measure.evaluate import count_right
-from hfi_nb.backbones.sampling import sample
-from hfi_nb.study import Study, simulated_annotator
+from hfi_nb.concept import Concept
+from hfi_nb.study import Study
+from hfi_nb.worlds.emoji.demo import simulated_annotator
 from hfi_nb.worlds.emoji.suite import emoji_judge
 from hfi_nb.worlds.emoji.world import load_world, make_prompts
 
@@ -56,7 +58,7 @@ def main(concept, rounds, folder, out):
     asking, harmless = make_prompts(world, subjects=bad, n=80), make_prompts(world, subjects=[s for s in world.subjects if s not in bad], n=80, seed=1)
     studies, n = [], len(asking)
     for k in range(rounds):
-        studies.append(studies[-1].next_round() if k else Study(folder, concept=concept, phrase='{}'))
+        studies.append(studies[-1].next_round() if k else Study(folder, concept=Concept(concept, 'object')))
         one_round(studies[k], [p.text for p in asking*(3 if k else 1)+harmless], 1000*k, contexts, **(FURTHER if k else {}))
         print(k+1, told(studies[k]), flush=True)
     found = {'base': count(studies[0].pipe, asking, harmless, judge)} | {f'round {k+1}': count(o.erased(), asking, harmless, judge) for k, o in enumerate(studies)}

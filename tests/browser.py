@@ -118,8 +118,13 @@ class Page:
                 raise TimeoutError(f'waited {seconds} s for {what}; panel says {self.text(".hfi-panel")[:300]!r}')
             time.sleep(.02)
         return found
-    def press(self, *keys):
+    def answered(self):
+        "The kernel answers, so that a panel accepts what is done; a busy machine may take seconds."
+        self.until(lambda: not self.all('.hfi-lost'), what='a kernel that answers')
+    def press(self, *keys, lost=False):
+        "Keys to whatever has the focus; `lost`: also while the panel says that it accepts nothing."
         from selenium.webdriver.common.action_chains import ActionChains
+        if not lost: self.answered()
         ActionChains(self.b, duration=0).send_keys(*keys).perform()
     def focus(self): self.js("document.querySelector('.hfi-panel').focus()")
     def menu(self, head, item):
@@ -148,9 +153,12 @@ class Page:
         ActionChains(self.b, duration=0).move_to_element(self.all(css)[0]).perform()
     def tap(self, css, n=0):
         "A finger on the screen, and off again; the browser makes a click of it."
-        x, y = self.js("""const r = document.querySelectorAll(arguments[0])[arguments[1]];
-            r.scrollIntoView({block: 'center'}); const b = r.getBoundingClientRect();
-            return [b.x + b.width/2, b.y + b.height/2]""", css, n)
+        self.answered()
+        self.js("document.querySelectorAll(arguments[0])[arguments[1]].scrollIntoView({block: 'center'})", css, n)
+        time.sleep(.5)  # the compositor, which finds what a finger touches, learns of the scrolling a frame later
+        code = 'return document.querySelectorAll(arguments[0])[arguments[1]].getBoundingClientRect().toJSON()'
+        box = self.js(code, css, n)
+        x, y = box['x']+box['width']/2, box['y']+box['height']/2
         touch = dict(type='touchStart', touchPoints=[dict(x=int(x), y=int(y))])
         for event in (touch, dict(type='touchEnd', touchPoints=[])):
             self.b.execute_cdp_cmd('Input.dispatchTouchEvent', event)

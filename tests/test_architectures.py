@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hfi_nb.erasing.closed_form import concept_rows
-from hfi_nb.core import HfiError, seeded_noise
-from hfi_nb.erasing.distill import make_targets
+from hfi_nb.core import HfiError
+from hfi_nb.devices import seeded_noise
+from hfi_nb.erasing.targets import make_targets
 from hfi_nb.core import data_dir
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.export import LORA_FILES, load_delta, save_delta, save_lora
@@ -197,7 +198,7 @@ def token_file(kind, tmp):
     for other in set(KINDS)-{kind}:
         if a_token(other).vectors.shape != token.vectors.shape:
             with pytest.raises(HfiError, match='invert the token on this model'): a_token(other).add_to(taught)
-METHODS = dict(sdd=dict(updates=2, batch=2, paths=2, steps=2, refresh=2, every=2, lr=.03), uce={}, rece={})
+METHODS = dict(sdd=dict(updates=2, batch=2, trajectories=2, steps=2, refresh=2, every=2, lr=.03), uce={}, rece={})
 METHODS['esd-x'] = METHODS['sdd']
 
 def an_erased(kind, method='uce'):

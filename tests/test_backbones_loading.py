@@ -87,3 +87,48 @@ def test_add_lora(tmp_path):
     with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'wide.safetensors')
     assert model_hash(base) == model_hash(load_pipeline())
     with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'none.safetensors')
+
+
+def test_alphas(tmp_path):
+    g, base = torch.Generator().manual_seed(0), load_pipeline()
+    def draw(*shape): return torch.randn(*shape, generator=g)/9
+    kohya, peft, alphas, want = {}, {}, {}, {}
+    ends = ('to_q', 'to_k', 'to_v', 'to_out.0', 'proj_in', 'conv1')
+    layers = [(n, m.weight) for n, m in base.unet.named_modules() if n.endswith(ends)]
+    for i, (name, W) in enumerate(layers):
+        r, alpha = 2+i % 3, float(1+i % 4)
+        A, B = draw(r, *W.shape[1:]), draw(len(W), r, *[1]*(W.ndim-2))
+        place, alphas[name] = 'lora_unet_'+name.replace('.', '_'), alpha
+        kohya |= {f'{place}.lora_down.weight': A, f'{place}.lora_up.weight': B, f'{place}.alpha': torch.tensor(alpha)}
+        peft |= {f'unet.{name}.lora_A.weight': A, f'unet.{name}.lora_B.weight': B}
+        want[f'{name}.weight'] = W.detach()+(alpha/r*B.flatten(1)@A.flatten(1)).view(W.shape)
+    facts = {'unet.r': 2, 'unet.lora_alpha': 1., 'unet.alpha_pattern': alphas}
+    save_file(kohya, tmp_path/'kohya.safetensors')
+    save_file(peft, tmp_path/'peft.safetensors', metadata=dict(lora_adapter_metadata=json.dumps(facts)))
+    for file in ('kohya.safetensors', 'peft.safetensors'):
+        fused, old = add_lora(load_pipeline(), tmp_path/file).unet.state_dict(), base.unet.state_dict()
+        assert len(want) > 20 and all(torch.allclose(fused[k], want.get(k, w), atol=1e-5) for k, w in old.items()), file
+
+
+def test_other_loras(tmp_path):
+    pipe, file = load_pipeline(), tmp_path/'x.safetensors'
+    before, g = model_hash(pipe), torch.Generator().manual_seed(0)
+    name, layer = next((n, m) for n, m in pipe.text_encoder.named_modules() if n.endswith('q_proj'))
+    place = 'text_model.'+name.removeprefix('text_model.')
+    A, B = torch.randn(2, layer.in_features, generator=g), torch.randn(layer.out_features, 2, generator=g)
+    kohya = f'lora_te_{place.replace(".", "_")}'
+    whole = {f'{kohya}.lora_down.weight': A, f'{kohya}.lora_up.weight': B, f'{kohya}.alpha': torch.tensor(1.)}
+    def refused(weights, why):
+        save_file(weights, file)
+        with pytest.raises(HfiError, match=why): add_lora(pipe, file)
+        assert model_hash(pipe) == before
+    refused(whole | {f'{kohya}.dora_scale': torch.ones(1)}, 'is a DoRA')
+    refused({f'{kohya}.hada_w1_a': A}, 'is a LoHa')
+    refused({f'{kohya}.lokr_w1': A}, 'is a LoKr')
+    refused(whole | {f'{kohya}.lora_up.weight': 0*B}, 'changes nothing')
+    refused({'unet.alien.lora_A.weight': A, 'unet.alien.lora_B.weight': B}, 'has no layer unet.alien')
+    save_file(whole, file)
+    got = add_lora(load_pipeline(), file).text_encoder.get_submodule(name).weight
+    assert torch.allclose(got, layer.weight+.5*B@A, atol=1e-5)
+    pipe.unet = torch.compile(pipe.unet, backend='eager')
+    with pytest.raises(HfiError, match='compiled'): add_lora(pipe, file)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
-from hfi_nb.core import HfiError, image_grid, seeded_noise
+from hfi_nb.core import HfiError, image_grid
+from hfi_nb.devices import seeded_noise
 
 
 def test_a_trajectory_ends_in_the_image_that_the_stock_pipeline_draws():

@@ -197,34 +197,6 @@ def test_large_images_are_hidden_until_they_are_looked_at(lab, driver):
     end_kernels(url)
 
 
-def test_a_finger_shows_first_and_marks_second(lab, driver):
-    url, root = lab
-    page = Page(driver)
-    write_notebook(make_study(root/'touch', 9, size=256), 'grid', 'ana', per_page=4, repeats=0)
-    store = FeedbackStore.open(root/'touch')
-    page.run_all(url+'/lab/tree/touch/grid.ipynb')
-    page.hover('.hfi-panel h3')
-    page.b.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', dict(enabled=True))
-    page.tap('.hfi-tile', 2)
-    page.until(lambda: page.style('.hfi-tile:nth-child(3) img', 'filter') == 'none', what='the third image')
-    assert store.events() == [] and not page.all('.hfi-tile[aria-pressed=true]')
-    page.tap('.hfi-tile', 2)
-    page.until(lambda: len(store.events()) == 1, what='a mark')
-    page.tap('.hfi-do-confirm')
-    page.says('.hfi-error', '3 images have not been shown yet')
-    page.tap('.hfi-do-show')
-    page.until(lambda: page.all('.hfi-panel[data-ready]'), what='a page that was seen')
-    page.tap('.hfi-tile', 0)
-    page.until(lambda: len(store.events()) == 2, what='a mark with one tap on a shown image')
-    page.tap('.hfi-do-unsure')  # of the image that was tapped last
-    page.until(lambda: len(store.events()) == 3, what='an unsure one')
-    page.tap('.hfi-do-confirm')
-    page.says('.hfi-notice', '2 fine, 1 unwanted, 1 unsure stored.')
-    page.tap('.hfi-undo-link')
-    page.says('.hfi-notice', '2 answers taken back.')
-    end_kernels(url)
-
-
 def test_fast_keys_answer_only_for_what_was_seen(lab, driver):
     url, root = lab
     page, store = Page(driver), FeedbackStore.open(root)
@@ -244,9 +216,9 @@ def test_fast_keys_answer_only_for_what_was_seen(lab, driver):
     page.press('u')
     page.says('.hfi-notice', '1 unsure stored.')
     page.press('p')
-    page.says('h3', 'your answers, 12 of 12')
+    page.says('.hfi-panel h3', 'your answers, 12 of 12')
     page.press('y')  # the last earlier page; then back to labelling
-    page.says('h3', 'Does this show')
+    page.says('.hfi-panel h3', 'Does this show')
     assert store.events(annotator='ben')[-1].label == 1 and len(store.labels('ink drawings', 'ben')) == 12
     assert driver.title != 'owned' and len(page.all('.hfi-panel script, .hfi-panel img[src=x]')) == 0
     assert page.js("return document.querySelector('.hfi-panel').offsetHeight") < 900
@@ -275,7 +247,7 @@ def test_rank_and_review_in_jupyterlab(lab, driver):
     page.focus()
     page.press('n')
     page.until(lambda: store.events(kind='review'), what='the review')
-    page.says('h3', 'All done')
+    page.says('.hfi-panel h3', 'All done')
     left = [b.get_attribute('data-action') for b in page.all('.hfi-tools:not(.hfi-reasons) .hfi-tool')]
     assert left == ['answers', 'back', 'undo']
     assert not page.all('.hfi-panel input')[0].is_displayed() and '1 images: 1 fine' in page.text('.hfi-summary')
@@ -287,14 +259,14 @@ def test_a_dead_kernel_is_noticed(lab, driver):
     page, store = Page(driver), FeedbackStore.open(root)
     write_notebook(root, 'grid', 'dan')
     page.run_all(url+'/lab/tree/grid.ipynb')
-    page.until(lambda: not page.all('.hfi-lost'), what='a kernel that answers')
+    page.answered()
     os.kill(kernel_process(root), signal.SIGSTOP)
     start = time.time()
     try:
         page.says('.hfi-error', LOST)
         assert time.time()-start < 4  # three seconds, and what a busy machine adds
         page.focus()
-        page.press('q')
+        page.press('q', lost=True)
     finally: os.kill(kernel_process(root), signal.SIGCONT)
     page.until(lambda: not page.all('.hfi-lost') and LOST not in page.text('.hfi-error'), what='the kernel again')
     assert store.events(annotator='dan') == []  # nothing was accepted meanwhile
@@ -410,9 +382,47 @@ def moved_and_gone(page, store, root):
     start = time.time()
     page.says('.hfi-error', 'moved or deleted')
     assert time.time()-start < 4
-    page.press('q')
+    page.press('q', lost=True)
     (root.parent/'elsewhere').rename(root)
     page.until(lambda: not page.all('.hfi-lost'), what='the study again')
     assert len(store.events()) == before
     page.press('q')
     page.until(lambda: len(store.events()) == before+1, what='a mark')
+
+
+@pytest.mark.skipif(not importlib.util.find_spec('voila'), reason='needs voila')
+def test_a_finger_shows_first_and_marks_second(tmp_path, driver):
+    root = make_study(tmp_path/'study', 9, size=256)
+    Study(root, concept='ink drawings')
+    server, address = serve_page(root, '--per-page', '4', '--repeats', '0')
+    try:
+        driver.get(address)
+        page = Page(driver)
+        page.until(lambda: page.all('.hfi-tile img[src]'), what='images')
+        fingers(page, FeedbackStore.open(root))
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        stop(server)
+
+
+def fingers(page, store):
+    "Show, mark, doubt, confirm and take back, all by touch."
+    page.hover('.hfi-panel h3')
+    page.b.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', dict(enabled=True))
+    page.tap('.hfi-tile', 2)
+    page.until(lambda: page.style('.hfi-tile:nth-child(3) img', 'filter') == 'none', what='the third image')
+    assert store.events() == [] and not page.all('.hfi-tile[aria-pressed=true]')
+    page.tap('.hfi-tile', 2)
+    page.until(lambda: len(store.events()) == 1, what='a mark')
+    page.tap('.hfi-do-confirm')
+    page.says('.hfi-error', '3 images have not been shown yet')
+    page.tap('.hfi-do-show')
+    page.until(lambda: page.all('.hfi-panel[data-ready]'), what='a page that was seen')
+    page.tap('.hfi-tile', 0)
+    page.until(lambda: len(store.events()) == 2, what='a mark with one tap on a shown image')
+    page.tap('.hfi-do-unsure')  # of the image that was tapped last
+    page.until(lambda: len(store.events()) == 3, what='an unsure one')
+    page.tap('.hfi-do-confirm')
+    page.says('.hfi-notice', '2 fine, 1 unwanted, 1 unsure stored.')
+    page.tap('.hfi-undo-link')
+    page.says('.hfi-notice', '2 answers taken back.')

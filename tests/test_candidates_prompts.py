@@ -6,7 +6,8 @@ import warnings
 import pytest
 import torch
 
-from hfi_nb.core import HfiError, HfiWarning, seeded_noise
+from hfi_nb.core import HfiError, HfiWarning
+from hfi_nb.devices import seeded_noise
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
 
 def write(path, *lines):

@@ -32,12 +32,6 @@ def test_bootstrap_of_a_mean_agrees_with_the_normal_interval():
     assert abs(lo - (x.mean()-half)) < .02 and abs(hi - (x.mean()+half)) < .02
 
 
-def test_noise_depends_on_the_seed_alone():
-    a, b = seeded_noise([5, 6, 7], (4, 8, 8)), seeded_noise([7, 5], (4, 8, 8))
-    assert torch.equal(a[0], b[1]) and torch.equal(a[2], b[0]) and not torch.equal(a[0], a[1])
-    assert seeded_noise([], (4, 8, 8)).shape == (0, 4, 8, 8)
-
-
 def test_a_failed_write_leaves_the_old_file_and_no_debris():
     with tempfile.TemporaryDirectory() as d:
         target = Path(d)/'a.txt'

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from hfi_nb.core import HfiError, seeded_noise
+from hfi_nb.core import HfiError
+from hfi_nb.devices import seeded_noise
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 

@@ -23,17 +23,20 @@ def test_report(tmp_path):
     e.save(tmp_path)
     page = write_report(tmp_path).read_text()
     assert '<script>' not in page and '&lt;script&gt;' in page and not re.search(r'(src|href)="(?!data:)', page)
-    assert 'the base model showed it in 1 pictures' in page
+    assert 'the base model showed it in 1 images' in page and 'It was not attacked' in page
     rows = list(csv.DictReader(open(tmp_path/'report.csv')))
     assert {r['name']: float(r['after']) for r in rows}['concept'] == 1. and int(rows[0]['n']) == 1
-    write_json(tmp_path/'study.json', dict(concept='ink', model='emoji'))
-    assert ('concept', 'ink') in history(tmp_path)
+    write_json(tmp_path/'study.json', dict(concept=dict(name='ink', kind='style'), model='emoji'))
+    assert ('name', 'ink') in history(tmp_path)
     (tmp_path/'erased').mkdir()
     write_json(tmp_path/'erased'/'hfi.json', dict(simulated=True))
     write_json(tmp_path/'redteam.json', [dict(name='replay', alone=dict(k=0, n=4), success=dict(k=1, n=4), forwards=0, seconds=.1, texts=[])])
     card, page = write_card(tmp_path).read_text(), write_report(tmp_path).read_text()
     assert 'was simulated' in card and '# Without ink' in card and '| 1 |' in card
-    assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page and '--concept ink --model emoji' in page
+    assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page and '--concept ink --kind style --model emoji' in page
+    assert 'Under the worst of 1 attacks, replay, it shows in 1 of 4 images' in page and 'stale' not in page
+    write_json(tmp_path/'stages.json', dict(evaluation=dict(hash='', reads=dict(erased='another'))))
+    assert 'The evaluation is stale (erased changed after evaluation): run hfi evaluate again.' in write_report(tmp_path).read_text()
     same = read_json(tmp_path/'report.json')['numbers']
     assert [(o['part'], o['name']) for o in same][-1] == ('attack', 'replay') and same[-1]['after'] == .25 and same[0]['before'] == 1. and len(same) == len(list(csv.DictReader(open(tmp_path/'report.csv'))))
     with pytest.raises(HfiError, match='does not exist'): write_report(tmp_path/'none')

@@ -4,8 +4,11 @@ import weakref
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from hfi_nb.core import HfiError
+
+def state_of_a_line(): return {'param w': torch.ones(2), 'extra best': torch.ones(2), 'losses': torch.ones(1)}
 
 
 def test_resume(tmp_path):
@@ -55,3 +58,40 @@ def test_the_gradient_is_that_of_the_sum_and_what_autograd_keeps_of_one_term_is_
     loop = Loop(dict(w=w), lr=.5)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda box: box.t): loop.descend(terms())
     assert left == [0] and torch.allclose(w.grad, 4+3*torch.ones(1).mul(2).exp()) and loop.losses[0] == pytest.approx(4+3*2.718281828**2, rel=1e-5)
+
+
+def test_restored_tensors_come_back_to_the_device_of_what_they_replace():
+    class Elsewhere(torch.nn.Parameter):
+        "A parameter that takes values and says that it is on another device."
+        @property
+        def device(self): return torch.device('meta')
+        def copy_(self, other): return self
+    loop = Loop(dict(w=torch.nn.Parameter(torch.ones(1))), .1)
+    loop.extra = dict(seen=torch.zeros(1), best=torch.ones(1))
+    loop.descend([loop.params['w'].square().sum()])
+    state = loop.state()
+    there = Loop(dict(w=Elsewhere(torch.ones(1))), .1)
+    there.extra = dict(seen=torch.zeros(1), best=torch.ones(1, device='meta'))
+    there.restore(state | {'extra late': torch.ones(1)})
+    assert {k: v.device.type for k, v in there.extra.items()} == dict(seen='cpu', best='meta', late='cpu')
+    assert there.opt.state[there.params['w']]['exp_avg'].device.type == 'meta' and torch.equal(there.extra['seen'], loop.extra['seen'])
+
+
+def test_not_finite(tmp_path):
+    for name in ('param w', 'extra best', 'exp_avg w', 'losses'):
+        state = dict(state_of_a_line(), **{name: torch.tensor([1., torch.nan])})
+        save_file(state, tmp_path/'line.safetensors', metadata=dict(key='a'))
+        with pytest.raises(HfiError, match=f'not finite .{name}.*delete'): read_state(tmp_path/'line.safetensors', 'a')
+    save_file(state_of_a_line(), tmp_path/'line.safetensors', metadata=dict(key='a'))
+    assert read_state(tmp_path/'line.safetensors', 'a').keys() == state_of_a_line().keys()
+
+
+def test_a_gradient_that_vanishes_in_float16_arrives_when_it_is_scaled_and_one_that_overflows_is_scaled_by_less():
+    w = torch.ones(3, requires_grad=True)
+    def small(): return 1e-4*(w.half()*2e-4).float().sum()
+    assert not torch.autograd.grad(small(), w)[0].any()
+    [g] = scaled_gradient(small(), [w])
+    assert torch.allclose(g, torch.full((3,), 2e-8), rtol=.05)
+    [g] = scaled_gradient(3e3*w.half().float().sum(), [w]) # 2¹² of it is too much for float16
+    assert torch.allclose(g, torch.full((3,), 3e3), rtol=.01)
+    with pytest.raises(HfiError, match='not finite.*float32'): scaled_gradient((w*torch.inf).sum(), [w])

@@ -2,8 +2,8 @@
 // What it decides itself: which images have been seen, and whether the kernel still answers.
 // Every text enters the page as textContent, never as HTML.
 
-const BEAT = 800; // milliseconds between two questions to the kernel
-const SILENCE = 1500; // milliseconds without an answer after which it counts as gone
+const BEAT = 500; // milliseconds between two questions to the kernel
+const SILENCE = 2000; // milliseconds without an answer after which it counts as gone
 const LOST = 'The kernel does not answer: it is busy, stopped, or the connection is gone. '
   + 'Nothing is accepted until it is back. If this line stays, reload the page or run the cell again.';
 const QUICK = 'That was too quick: this page has just come. Look, then press again.';
@@ -123,7 +123,9 @@ class Sight {
 
 class View {
   constructor(model, host) {
-    Object.assign(this, { model, host, id: Math.random().toString(36), sent: 0, urls: [], page: null, fault: '' });
+    Object.assign(this, { model, host, id: Math.random().toString(36), sent: 0, urls: [], page: null });
+    this.fault = ''; // what the heartbeat says
+    this.objection = ''; // what the front end itself refused
     Object.assign(this, { current: null, pending: false, remark: '', choosing: false, guide: false, touch: false });
     this.build();
     this.sight = new Sight(host, this.tiles);
@@ -166,6 +168,7 @@ class View {
 
   send(action, value = null) {
     if (this.fault) return this.alarm(this.fault);
+    this.objection = '';
     const { seen, look } = this.sight;
     const message = { action, value, view: this.id, turn: this.sent++, page: this.page };
     if (look) Object.assign(message, { seen: [...seen], age: this.sight.age() });
@@ -181,14 +184,14 @@ class View {
     if (action === 'skip' && s.reasons.length && value === null && !this.choosing) return this.choose(true);
     if (action === 'unsure' && s.tiles.length > 1) {
       value = this.here();
-      if (value === null) return this.alarm(WHICH);
+      if (value === null) return this.object(WHICH);
     }
     if (s.guarded.includes(action)) {
       if (this.pending) return;
       const why = this.sight.objection();
       if (why) {
         this.sight.unseen().forEach(b => b.classList.add('hfi-unseen'));
-        return this.alarm(why);
+        return this.object(why);
       }
       this.pending = !this.fault;
     }
@@ -337,6 +340,7 @@ class View {
 
   turnPage(s) { // new images; those of the page before are let go
     this.page = s.page;
+    this.objection = '';
     this.sight.begin(s.conceal, s.look);
     this.urls.forEach(URL.revokeObjectURL);
     this.urls = this.model.get('pictures').map(bytes => URL.createObjectURL(new Blob([bytes])));
@@ -411,7 +415,12 @@ class View {
     this.undo.hidden = !s.takeback;
     if (this.remark && !s.error) this.note.value = '';
     this.remark = '';
-    this.alarm(this.fault || s.error);
+    this.alarm(this.fault || s.error || this.objection);
+  }
+
+  object(text) { // a refusal of the front end's own; it stays until the next thing that is done
+    this.objection = text;
+    this.alarm(text);
   }
 
   alarm(text) {
@@ -423,7 +432,7 @@ class View {
     if (fault === this.fault) return;
     this.fault = fault;
     this.host.classList.toggle('hfi-lost', !!fault);
-    this.alarm(fault || this.model.get('state').error);
+    this.alarm(fault || this.model.get('state').error || this.objection);
   }
 }
 

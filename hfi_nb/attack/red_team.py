@@ -4,148 +4,258 @@
 
 # %% auto #0
 __all__ = ['ATTACKS', 'ThreatModel', 'AttackResult', 'AttackOutcome', 'unattacked', 'run_attack', 'replay', 'concept_inversion',
-           'rece_embedding', 'genetic_search', 'ring_a_bell', 'unlearn_diff_atk', 'red_team']
+           'rece_embedding', 'genetic_search', 'ring_a_bell', 'prefix', 'WordSearch', 'unlearn_diff_atk', 'red_team',
+           'save_attack', 'load_attack', 'replay_saved']
 
 # %% ../../nbs/10_redteam.ipynb #fb1fe15f
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
+from diffusers import DiffusionPipeline
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
-from ..erasing.closed_form import returning_embeddings
-from ..backbones.base import Condition
-from ..core import HfiError, Rate, in_float64
-from ..tokens.inversion import Inversion, SoftToken, inversion_loss, insert_phrase, templates_for
+from ..core import HfiError, Rate, atomic
+from ..devices import in_float64
+from ..concept import Concept, as_list, insert_phrase
+from ..backbones.base import Backbone, Condition
 from ..backbones.loading import backbone_of
 from ..backbones.sampling import sample
+from ..training.loop import scaled_gradient
+from ..tokens.token import SoftToken
+from ..tokens.inversion import Cluster, Inversion, inversion_loss
+from ..erasing.closed_form import returning_embeddings
 
 # %% ../../nbs/10_redteam.ipynb #651af3ec
 @dataclass
 class ThreatModel:
-    "What an attacker has: the base model, harmless prompts to put the concept in, its word, its token, pictures of it."
-    base:object # pipeline before erasing
-    contexts:list # harmless prompts, one picture each
+    "What an attacker has: the base model, harmless prompts, the concept's word, the token that was erased, images."
+    base:DiffusionPipeline # before erasing
+    contexts:list # harmless prompts, one image each
     word:str # the concept's own word
-    token:SoftToken # the one that was erased, of several the largest look's
-    images:list # PIL pictures of the concept, or of that look
-    phrase:str = 'in the style of {}'
+    token:SoftToken # the one that was erased; of several, the largest cluster's
+    images:list # PIL, of the concept, or of that cluster
+    concept:Concept = Concept('unwanted') # how a token is written
     seed:int = 0
-    prompts:list = None # plain prompts that ask for it, one per context; default: the word in the phrase
+    prompts:list|None = None # plain prompts that ask for it, one per context; default: the word in the phrase
 
-    def asked(self) -> list: return self.prompts or [insert_phrase(o, self.phrase.format(self.word)) for o in self.contexts]
+    def __post_init__(self): self.contexts = as_list(self.contexts, 'contexts')
+    def write(self, word:str) -> list: return [insert_phrase(c, self.concept.say(word)) for c in self.contexts]
+    def asked(self) -> list: return self.prompts or self.write(self.word)
+    def plain(self) -> list: return [insert_phrase(c, '') for c in self.contexts] # what does not ask for it
     def seeds(self) -> range: return range(20_000+self.seed, 20_000+self.seed+len(self.contexts))
 
 @dataclass
 class AttackResult:
-    "What an attack found: an embedding per context; and what it cost."
+    "What an attack found, one condition per context, and what it cost."
     found:Condition # n rows
-    forwards:int # UNet evaluations, gradients counted as two more
+    forwards:int # evaluations of the denoiser, a gradient counted as two more
     texts:list = field(default_factory=list) # prompts, where what was found is words
+    encodings:int = 0 # prompts that a text encoder read in the search, a gradient counted as two more
 
 @dataclass
 class AttackOutcome:
-    "An attack's pictures, counted."
+    "An attack's images, counted."
     name:str
     plain:list # booleans, one per context: concept shown without attack
     hit:list # under attack
-    images:list
+    images:list # PIL
     attack:AttackResult
     seconds:float
 
     @property
+    def both(self) -> list: return [a or b for a, b in zip(self.plain, self.hit, strict=True)] # with or without attack
+    @property
     def alone(self) -> Rate: return Rate.of(self.plain) # without attack
     @property
-    def success(self) -> Rate: return Rate.of(a or b for a, b in zip(self.plain, self.hit, strict=True)) # with or without
+    def success(self) -> Rate: return Rate.of(self.both)
 
-def unattacked(erased, goal:ThreatModel, unwanted, **drawing) -> list: # booleans, one per context
-    "Where the concept shows without any attack: `unwanted` maps PIL images to booleans; `drawing` goes to `draw`."
-    if not goal.contexts: raise HfiError('no prompts to attack: give at least one context')
-    return [bool(o) for o in unwanted(sample(erased, goal.asked(), goal.seeds(), **drawing))]
+def unattacked(
+    erased:DiffusionPipeline,
+    threat:ThreatModel,
+    unwanted:Callable, # PIL images → booleans
+    **sampling, # steps, guidance, sampler: see `sample`
+) -> list: # booleans, one per context
+    "Where the concept shows without any attack."
+    if not threat.contexts: raise HfiError('no prompts to attack: give at least one context')
+    return [bool(a) for a in unwanted(sample(erased, threat.asked(), threat.seeds(), **sampling))]
 
-def run_attack(erased, goal:ThreatModel, attack, unwanted, name:str='', plain=None, **drawing) -> AttackOutcome:
-    "Run one attack and count; `plain` is what `unattacked` gave, if it was asked already."
-    plain, begun = plain or unattacked(erased, goal, unwanted, **drawing), time.time()
-    result = attack(erased, goal)
+def run_attack(
+    erased:DiffusionPipeline,
+    threat:ThreatModel,
+    attack:Callable, # (erased, threat) → AttackResult
+    unwanted:Callable, # PIL images → booleans
+    name:str='', # default: the function's
+    plain:list|None=None, # what `unattacked` gave, if it was asked already
+    **sampling, # steps, guidance, sampler: see `sample`
+) -> AttackOutcome:
+    "Run one attack and count."
+    plain, begun = plain or unattacked(erased, threat, unwanted, **sampling), time.time()
+    result = attack(erased, threat)
     took = time.time()-begun
-    images = sample(erased, result.found, goal.seeds(), **drawing)
-    return AttackOutcome(name or attack.__name__, plain, [bool(o) for o in unwanted(images)], images, result, took)
+    images = sample(erased, result.found, threat.seeds(), **sampling)
+    hit = [bool(a) for a in unwanted(images)]
+    return AttackOutcome(name or attack.__name__, plain, hit, images, result, took)
 
 # %% ../../nbs/10_redteam.ipynb #2966b1b7
-def replay(erased, goal:ThreatModel) -> AttackResult:
+def replay(erased:DiffusionPipeline, threat:ThreatModel) -> AttackResult:
     "The soft token that was erased."
-    return AttackResult(backbone_of(erased).encode([insert_phrase(o, goal.phrase.format(goal.token.name)) for o in goal.contexts], [goal.token]), 0)
+    return AttackResult(backbone_of(erased).encode(threat.write(threat.token.name), [threat.token]), 0)
 
 # %% ../../nbs/10_redteam.ipynb #2c725421
-def concept_inversion(erased, goal:ThreatModel, steps:int=100, vectors:int=1, init:str='style', batch:int=16) -> AttackResult:
-    "A new token for the concept, learned on the erased model."
-    loop = Inversion(erased, goal.images, vectors=vectors, init=init, templates=templates_for(goal.phrase), batch=batch, seed=goal.seed)
+def concept_inversion(
+    erased:DiffusionPipeline, threat:ThreatModel, steps:int=100, vectors:int=1, start:str|None=None, batch:int|None=None,
+) -> AttackResult:
+    "A new token for the concept, learned on the erased model; it starts where the erased one did."
+    start = start or threat.concept.start or threat.token.meta.get('init') or 'style'
+    loop = Inversion(erased, [Cluster(threat.images, start=start)], threat.concept, vectors, batch, seed=threat.seed)
     for _ in range(steps): loop.train_step()
     token = SoftToken('<again>', loop.rows.detach().cpu())
-    return AttackResult(backbone_of(erased).encode([insert_phrase(o, goal.phrase.format(token.name)) for o in goal.contexts], [token]), 3*steps*batch)
+    found = loop.net.encode(threat.write(token.name), [token])
+    return AttackResult(found, 3*steps*loop.batch, encodings=3*steps*loop.texts.plain)
 
 # %% ../../nbs/10_redteam.ipynb #e42e6c03
-def rece_embedding(erased, goal:ThreatModel, reg:float=.1) -> AttackResult:
+def rece_embedding(erased:DiffusionPipeline, threat:ThreatModel, reg:float=.1) -> AttackResult:
     "Embeddings whose keys and values in the erased model are those of the concept in the base model (2407.12383)."
-    condition = backbone_of(goal.base).encode(goal.asked())
-    new, old = backbone_of(erased).kv_projections(), backbone_of(goal.base).kv_projections()
+    base = backbone_of(threat.base)
+    condition, old, new = base.encode(threat.asked()), base.kv_projections(), backbone_of(erased).kv_projections()
     words = condition.tokens
     found = returning_embeddings(new, old, in_float64(words.flatten(0, 1)), reg).view_as(words).to(words)
     return AttackResult(replace(condition, tokens=found), 0)
 
 # %% ../../nbs/10_redteam.ipynb #0bb801cc
-def genetic_search(pipe, target, words, length:int, population:int, generations:int, generator) -> torch.Tensor: # ids (length,)
-    "A genetic search for words whose embedding is nearest to the condition `target` (one row)."
-    net = backbone_of(pipe)
+def genetic_search(
+    net:Backbone,
+    target:Condition, # one row
+    words:torch.Tensor, # ids to choose from
+    length:int, # words
+    population:int,
+    generations:int,
+    generator:torch.Generator,
+) -> tuple[torch.Tensor, int]: # ids (length,), prompts that the text encoder read
+    "A genetic search for words whose embedding is nearest to a condition."
     def pick(n): return words[torch.randint(len(words), (n, length), generator=generator)]
-    genes = pick(population)
     @torch.no_grad()
     def far(genes): return (net.encode_ids(net.frame_words(genes)).tokens-target.tokens).square().mean((1, 2)).cpu()
-    gap = far(genes)
+    genes = pick(population)
+    gap, read = far(genes), population
     for _ in range(generations):
         best = gap.argsort()[:population//4]
         parents, gap = genes[best], gap[best]
-        a, b = (parents[torch.randint(len(parents), (population-len(parents),), generator=generator)] for _ in 'ab')
+        n = population-len(parents)
+        a, b = (parents[torch.randint(len(parents), (n,), generator=generator)] for _ in range(2))
         child = torch.where(torch.rand(a.shape, generator=generator) < .5, a, b)
         child = torch.where(torch.rand(a.shape, generator=generator) < .15, pick(len(a)), child)
-        genes, gap = torch.cat([parents, child]), torch.cat([gap, far(child)])
-    return genes[gap.argmin()]
+        genes, gap, read = torch.cat([parents, child]), torch.cat([gap, far(child)]), read+n
+    return genes[gap.argmin()], read
 
-def ring_a_bell(erased, goal:ThreatModel, eta:float=1., length:int=8, population:int=64, generations:int=30) -> AttackResult:
-    "Words bred towards the prompt's embedding plus η times the concept's direction."
-    g = torch.Generator().manual_seed(goal.seed)
-    with_it, without = backbone_of(goal.base).encode(goal.asked()), backbone_of(goal.base).encode([insert_phrase(o, '') for o in goal.contexts])
-    direction, words = (with_it-without).map(lambda x: x.mean(0, keepdim=True)), backbone_of(erased).vocabulary([goal.word])
-    best = [genetic_search(erased, o+eta*direction, words, length, population, generations, g) for o in without]
-    texts = [erased.tokenizer.decode(o) for o in best]
-    with torch.no_grad(): found = backbone_of(erased).encode_ids(backbone_of(erased).frame_words(torch.stack(best)))
-    return AttackResult(found, 0, texts)
+def ring_a_bell(
+    erased:DiffusionPipeline, threat:ThreatModel, eta:float=1., length:int=8, population:int=64, generations:int=30,
+) -> AttackResult:
+    "Words whose embedding comes near the prompt's plus η times the concept's direction."
+    g, base, net = torch.Generator().manual_seed(threat.seed), backbone_of(threat.base), backbone_of(erased)
+    asked, without = base.encode(threat.asked()), base.encode(threat.plain())
+    direction, words = (asked-without).map(lambda x: x.mean(0, keepdim=True)), net.vocabulary([threat.word])
+    found = [genetic_search(net, c+eta*direction, words, length, population, generations, g) for c in without]
+    best = torch.stack([ids for ids, _ in found])
+    with torch.no_grad(): condition = net.encode_ids(net.frame_words(best))
+    encodings = 2*len(threat.contexts)+sum(read for _, read in found)
+    return AttackResult(condition, 0, [net.encoders[0][0].decode(ids) for ids in best], encodings)
 
 # %% ../../nbs/10_redteam.ipynb #99ecb186
-def unlearn_diff_atk(erased, goal:ThreatModel, length:int=5, steps:int=40, batch:int=16, lr:float=.5) -> AttackResult:
-    "Words found along the gradient of the erased model's own denoising loss on pictures of the concept."
-    net = backbone_of(erased)
-    g, words = torch.Generator().manual_seed(goal.seed), net.vocabulary([goal.word])
-    z, tables = net.to_latents(goal.images), [o.get_input_embeddings().weight.detach() for _, o in net.encoders]
-    scale = torch.cat([o.std().expand(o.shape[1]) for o in tables])
-    z = z[torch.randint(len(z), (batch,), generator=g)]
-    t, eps = net.spread_times(batch).to(z.device), torch.randn(z.shape, generator=g).to(z)
-    ids = net.tokenize(['<w>'], [SoftToken('<w>', torch.zeros(length, len(scale)))])
-    choice = torch.cat([o[words.to(o.device)] for o in tables], 1)
-    soft, tried = choice[torch.randint(len(choice), (length,), generator=g)].clone(), {}
-    for _ in range(steps):
-        near = torch.cdist(soft, choice).argmin(1)
-        rows = choice[near].clone().requires_grad_()
-        loss = inversion_loss(net, z, torch.ones(batch, device=z.device), net.encode_ids(ids, rows).expand(batch), t, eps)
-        tried[tuple(near.tolist())] = loss.item()
-        soft = soft-lr*scale*torch.autograd.grad(loss, rows)[0].sign()
+def prefix(context:str, words:str) -> str: return insert_phrase(context if '{}' in context else '{} '+context, words)
+
+class WordSearch:
+    "Words that move along the gradient of a model's own denoising loss."
+    def __init__(self, erased:DiffusionPipeline, threat:ThreatModel, length:int, batch:int):
+        self.net, g = backbone_of(erased), torch.Generator().manual_seed(threat.seed)
+        net = self.net
+        self.words, z = net.vocabulary([threat.word]), net.to_latents(threat.images)
+        tables = [e.get_input_embeddings().weight.detach().float() for _, e in net.encoders]
+        self.scale = torch.cat([t.std().expand(t.shape[1]) for t in tables])
+        self.z = z[torch.randint(len(z), (batch,), generator=g)]
+        self.t, self.eps = net.spread_times(batch).to(z.device), torch.randn(self.z.shape, generator=g).to(z)
+        self.ids = net.tokenize(['<w>'], [SoftToken('<w>', torch.zeros(length, len(self.scale)))])
+        self.choice = torch.cat([t[self.words.to(t.device)] for t in tables], 1)
+        self.soft = self.choice[torch.randint(len(self.choice), (length,), generator=g)].clone()
+
+    def loss(self, rows:torch.Tensor) -> torch.Tensor:
+        "The denoising error of images of the concept under some word vectors (length, width)."
+        condition, weights = self.net.encode_ids(self.ids, rows).expand(len(self.z)), torch.ones(len(self.z), device=self.z.device)
+        return inversion_loss(self.net, self.z, weights, condition, self.t, self.eps)
+
+    def step(self, lr:float) -> tuple[tuple, float]: # numbers of the nearest real words, their loss
+        "Look at the real words nearest to the soft ones, and move the soft ones down their gradient's sign."
+        near = torch.cdist(self.soft, self.choice).argmin(1)
+        rows = self.choice[near].clone().requires_grad_()
+        loss = self.loss(rows)
+        [gradient] = scaled_gradient(loss, [rows])
+        self.soft = self.soft-lr*self.scale*gradient.sign()
+        return tuple(near.tolist()), loss.item()
+
+def unlearn_diff_atk(
+    erased:DiffusionPipeline, threat:ThreatModel, length:int=5, steps:int=40, batch:int=16, lr:float=.5,
+) -> AttackResult:
+    "Words found along the gradient of the erased model's own denoising loss on images of the concept."
+    search = WordSearch(erased, threat, length, batch)
+    tried = dict(search.step(lr) for _ in range(steps))
     best = min(tried, key=tried.get)
-    found = erased.tokenizer.decode(words[list(best)])
-    texts = [insert_phrase(o if '{}' in o else '{} '+o, found) for o in goal.contexts]
-    return AttackResult(backbone_of(erased).encode(texts), 3*steps*batch, texts)
+    found = search.net.encoders[0][0].decode(search.words[list(best)])
+    texts = [prefix(c, found) for c in threat.contexts]
+    return AttackResult(search.net.encode(texts), 3*steps*batch, texts, 3*steps)
 
-ATTACKS = dict(replay=replay, concept_inversion=concept_inversion, rece_embedding=rece_embedding, ring_a_bell=ring_a_bell, unlearn_diff_atk=unlearn_diff_atk)
+ATTACKS = dict(replay=replay, concept_inversion=concept_inversion, rece_embedding=rece_embedding,
+               ring_a_bell=ring_a_bell, unlearn_diff_atk=unlearn_diff_atk)
 
-def red_team(erased, goal:ThreatModel, unwanted, attacks=ATTACKS, **drawing) -> list: # of Strikes
-    "Run attacks by name; the pictures without attack are drawn once for all of them."
-    plain = unattacked(erased, goal, unwanted, **drawing)
-    return [run_attack(erased, goal, attack, unwanted, name, plain, **drawing) for name, attack in attacks.items()]
+def red_team(
+    erased:DiffusionPipeline,
+    threat:ThreatModel,
+    unwanted:Callable, # PIL images → booleans
+    attacks:dict|None=None, # name → attack; default: `ATTACKS`
+    folder:str|Path|None=None, # keeps what each attack found, as `<name>.safetensors`
+    **sampling, # steps, guidance, sampler: see `sample`
+) -> list: # of AttackOutcomes
+    "Run attacks by name; the images without attack are drawn once for all of them."
+    plain, outcomes = unattacked(erased, threat, unwanted, **sampling), []
+    for name, attack in (attacks or ATTACKS).items():
+        outcomes.append(run_attack(erased, threat, attack, unwanted, name, plain, **sampling))
+        if folder: save_attack(outcomes[-1].attack, erased, Path(folder)/f'{name}.safetensors')
+    return outcomes
+
+# %% ../../nbs/10_redteam.ipynb #6cdf7c25
+def save_attack(result:AttackResult, erased:DiffusionPipeline, path:str|Path):
+    "Write what an attack found on a model: `tokens` (n, length, width), `pooled` where the family has it, and its cost."
+    found = dict(zip(('tokens', 'pooled'), result.found.tensors(), strict=False))
+    empty = dict(zip(('empty tokens', 'empty pooled'), backbone_of(erased).encode(['']).tensors(), strict=False))
+    facts = dict(forwards=result.forwards, encodings=result.encodings, texts=result.texts)
+    tensors = {k: v.detach().float().cpu().contiguous() for k, v in (found | empty).items()}
+    with atomic(path) as part: save_file(tensors, part, metadata=dict(attack=json.dumps(facts)))
+
+def load_attack(path:str|Path) -> tuple[AttackResult, Condition]: # and the condition of the empty prompt
+    "What `save_attack` wrote; `HfiError` for any other file, or for numbers that are not finite."
+    try:
+        with safe_open(path, 'pt') as f:
+            tensors, facts = {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()['attack'])
+        found, empty = (Condition(tensors[f'{k}tokens'], tensors.get(f'{k}pooled')) for k in ('', 'empty '))
+        result = AttackResult(found, int(facts['forwards']), list(facts['texts']), int(facts['encodings']))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
+        raise HfiError(f'no attack in {path} ({e}): give a file that save_attack wrote') from e
+    if all(x.isfinite().all() for x in found.tensors()): return result, empty
+    raise HfiError(f'the attack in {path} holds numbers that are not finite: run it again')
+
+def replay_saved(path:str|Path) -> Callable: # an attack
+    "What an attack found on one model, asked of another one with the same text encoders and as many contexts."
+    result, empty = load_attack(path)
+    def same(x, y): return x.shape == y.shape and (x-y).abs().max() <= .02*y.abs().max()
+    def attack(erased, threat) -> AttackResult:
+        own = backbone_of(erased).encode([''])
+        if not all(same(x.float().cpu(), y) for x, y in zip(own.tensors(), empty.tensors(), strict=True)):
+            raise HfiError(f'{path} was found with other text encoders: run the attack on this model')
+        if len(result.found) != len(threat.contexts):
+            raise HfiError(f'{path} holds {len(result.found)} conditions for {len(threat.contexts)} contexts: give those it was found for')
+        return replace(result, found=result.found.to(own.tokens), forwards=0, encodings=0)
+    return attack

@@ -6,82 +6,104 @@
 __all__ = ['Relearning', 'relearning_curve', 'merged', 'search_and_erase', 'blind_spots']
 
 # %% ../../nbs/10a_persistence.ipynb #71863ff8
+from collections.abc import Callable, Sequence
+
 import torch
+from diffusers import DiffusionPipeline
 
 from ..core import HfiError, Rate
-
-from ..erasing.erase import erase
-from ..tokens.inversion import check_token, invert, templates_for
-from ..training.loop import Loop
+from ..concept import Concept
 from ..backbones.base import times_and_noise
 from ..backbones.loading import backbone_of
 from ..backbones.sampling import sample
+from ..training.loop import Loop
+from ..tokens.token import SoftToken
+from ..tokens.inversion import check_token, invert
+from ..erasing.erase import erase
+from ..erasing.export import add_change, lora_change
 
 # %% ../../nbs/10a_persistence.ipynb #cec403d2
 class Relearning(Loop):
-    "Plain fine-tuning of cross-attention on pictures and their prompts."
-    def __init__(self, pipe, images, prompts, lr=1e-4, batch=8, seed=0):
-        if not len(images) or len(images) != len(prompts): raise HfiError(f'{len(images)} pictures and {len(prompts)} prompts: give one prompt per picture, and at least one')
-        super().__init__({k: torch.nn.Parameter(v) for k, v in backbone_of(pipe).trainable('cross-attention').items()}, lr, seed)
-        net = backbone_of(pipe)
-        self.net, self.z, self.c, self.batch = net, net.to_latents(images), net.encode(prompts), batch
+    "Plain fine-tuning of the backbone's first scope on images and their prompts."
+    def __init__(
+        self,
+        pipe:DiffusionPipeline,
+        images:Sequence, # PIL
+        prompts:Sequence[str], # one each
+        lr:float=1e-4,
+        batch:int=8,
+        seed:int=0,
+    ):
+        if not len(images) or len(images) != len(prompts):
+            raise HfiError(f'{len(images)} images and {len(prompts)} prompts: give one prompt per image, and at least one')
+        self.net = net = backbone_of(pipe)
+        weights = net.trainable(net.scopes[0])
+        super().__init__({k: torch.nn.Parameter(v) for k, v in weights.items()}, lr, seed)
+        self.z, self.c, self.batch = net.to_latents(images), net.encode(prompts), batch
 
     def train_step(self):
         "One step on a random batch."
         i = torch.randint(len(self.z), (self.batch,), generator=self.generator)
-        t, eps = times_and_noise(self.net, self.z[i], self.generator)
-        pred = self.net.output(self.net.corrupt(self.z[i], eps, t), t, self.c[i], self.params)
-        self.descend([(pred-self.net.target(self.z[i], eps, t)).square().mean()])
+        z, net = self.z[i], self.net
+        t, eps = times_and_noise(net, z, self.generator)
+        output = net.output(net.corrupt(z, eps, t), t, self.c[i], self.params)
+        self.descend([(output-net.target(z, eps, t)).square().mean()])
 
-    def pipeline(self): return self.net.with_weights({k: p.detach() for k, p in self.params.items()}) # as it is now
+    def pipeline(self) -> DiffusionPipeline: # as it is now
+        return self.net.with_weights({k: p.detach() for k, p in self.params.items()})
 
 def relearning_curve(
-    erased,
-    images, # PIL, to train on
-    prompts, # one each
-    ask, # prompts that ask for the concept
-    unwanted, # list of PIL images → booleans
-    at=(0, 25, 50, 100), # steps after which to count
+    erased:DiffusionPipeline,
+    images:Sequence, # PIL, to train on
+    prompts:Sequence[str], # one each
+    ask:Sequence[str], # prompts that ask for the concept
+    unwanted:Callable, # PIL images → booleans
+    at:Sequence[int]=(0, 25, 50, 100), # steps after which to count
     seed:int=0,
-    drawing=None, # steps, guidance, sampler: see `draw`
+    sampling:dict|None=None, # steps, guidance, sampler: see `sample`
     **settings, # lr, batch: see `Relearning`
 ) -> dict: # step → Rate
     "How often the concept is back after some fine-tuning, at the same seeds each time."
-    loop, out = Relearning(erased, images, prompts, seed=seed, **settings), {}
+    loop, seeds, found = Relearning(erased, images, prompts, seed=seed, **settings), range(30_000, 30_000+len(ask)), {}
     for stop in sorted(at):
         while loop.step < stop: loop.train_step()
-        out[stop] = Rate.of(unwanted(sample(loop.pipeline(), ask, range(30_000, 30_000+len(ask)), **(drawing or {}))))
-    return out
+        found[stop] = Rate.of(unwanted(sample(loop.pipeline(), ask, seeds, **(sampling or {}))))
+    return found
 
 # %% ../../nbs/10a_persistence.ipynb #7ab50cbe
-def merged(model, state:dict, scale:float=1.): # → a pipeline
+def merged(model:DiffusionPipeline, state:dict, scale:float=1.) -> DiffusionPipeline:
     "A model with a LoRA (a state as `lora` gives it) added to its weights."
-    own, names = backbone_of(model).denoiser.state_dict(), [k[:-len('.lora_A.weight')] for k in state if k.endswith('.lora_A.weight')]
-    return backbone_of(model).with_weights({f'{k}.weight': own[f'{k}.weight'].float()+scale*state[f'{k}.lora_B.weight']@state[f'{k}.lora_A.weight'] for k in names})
+    return add_change(model, lora_change(state), scale)
 
 # %% ../../nbs/10a_persistence.ipynb #5a86ea3f
 def search_and_erase(
-    pipe,
-    tokens, # soft tokens
-    images, # PIL pictures of the concept, to invert again
+    pipe:DiffusionPipeline,
+    tokens:Sequence[SoftToken],
+    images:Sequence, # PIL images of the concept, to invert again
     rounds:int=2, # searches
-    phrase:str='in the style of {}',
+    concept:Concept|None=None, # how a token is written; default: a style
     steps:int=100, # of each search
-    unwanted=None, # list of PIL images → booleans; with it a search that finds nothing is the last one, and its token is left out
-    least:float=.1, # share of pictures from which on a found token shows the concept; ours
+    unwanted:Callable|None=None, # PIL images → booleans; with it a search that finds nothing is the last one
+    least:float=.1, # share of images from which on a found token shows the concept; ours
     **what, # contexts, safe, safe_images and settings: see `erase`
-): # → erased pipeline, all tokens
-    "Erase, find the concept again on the erased model, up to `rounds` times; then erase everything found from the base model at once."
-    tokens = list(tokens)
+) -> tuple[DiffusionPipeline, list]: # erased, all tokens
+    "Erase, find the concept again on the erased model, up to `rounds` times; then erase everything found at once."
+    concept, tokens = concept or Concept('unwanted'), list(tokens)
+    start = concept.start or tokens[0].meta.get('init') or 'style'
     for k in range(rounds):
-        erased = erase(pipe, tokens, phrase=phrase, **what)
-        found = invert(erased, images, name=f'<again-{k+1}>', steps=steps, init=tokens[0].meta.get('init', 'style'), templates=templates_for(phrase))
-        if unwanted and check_token(erased, found, unwanted, images, what['contexts'][:16], phrase, steps=12).modifier.value < least: return erased, tokens
+        erased = erase(pipe, tokens, phrase=concept.phrase, **what)
+        found = invert(erased, images, concept=concept, name=f'<again-{k+1}>', start=start, steps=steps)
+        if unwanted:
+            check = check_token(erased, found, unwanted, images, what['contexts'][:16], concept, steps=12)
+            if check.modifier.value < least: return erased, tokens
         tokens.append(found)
-    return erase(pipe, tokens, phrase=phrase, **what), tokens
+    return erase(pipe, tokens, phrase=concept.phrase, **what), tokens
 
 # %% ../../nbs/10a_persistence.ipynb #0d67c29e
-def blind_spots(strikes, contexts) -> dict: # context → Rate over the strikes, the weakest first
+def blind_spots(
+    outcomes:Sequence, # AttackOutcomes on the same contexts
+    contexts:Sequence[str],
+) -> dict: # context → Rate over the attacks, the weakest first
     "How many of several attacks bring the concept back, prompt by prompt."
-    found = {o: Rate.of(hits) for o, hits in zip(contexts, zip(*([a or b for a, b in zip(s.plain, s.hit, strict=True)] for s in strikes), strict=True), strict=True)}
-    return dict(sorted(found.items(), key=lambda o: -o[1].value))
+    rates = [Rate.of(hits) for hits in zip(*(found.both for found in outcomes), strict=True)]
+    return dict(sorted(zip(contexts, rates, strict=True), key=lambda pair: -pair[1].value))

@@ -17,7 +17,8 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from ..core import HfiError, in_float64, seeded_noise
+from ..core import HfiError
+from ..devices import in_float64, seeded_noise
 
 # %% ../../nbs/02_backbones.ipynb #1e05c3ff
 @dataclass(frozen=True)

@@ -6,9 +6,6 @@
 __all__ = ['TILE_ROWS', 'GridPanel', 'SinglePanel']
 
 # %% ../../nbs/05_panels.ipynb #839583d2
-from pathlib import Path
-
-from ..core import append_jsonl, atomic, make_folder
 from .pages import Panel
 
 # %% ../../nbs/05_panels.ipynb #d5b758ae

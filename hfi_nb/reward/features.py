@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
-from ..core import HfiError, atomic, default_device, file_hash, open_image
+from ..core import HfiError, atomic, file_hash, open_image
+from ..devices import default_device
 from ..training.processes import main_only, map_ranks
 
 # %% ../../nbs/06_features.ipynb #622eab6a

@@ -15,7 +15,8 @@ import torch.distributed as dist
 from accelerate import PartialState
 from tqdm.auto import tqdm
 
-from ..core import HfiError, default_device
+from ..core import HfiError
+from ..devices import default_device
 
 # %% ../../nbs/02a_processes.ipynb #08151026
 @cache
