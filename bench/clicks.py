@@ -21,7 +21,7 @@ from methods import Runs
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
-from hfi_nb.core import Rate, read_jsonl
+from hfi_nb.core import Rate, read_json, read_jsonl, write_json
 from hfi_nb.erasing.erase import erase, erasing_facts
 from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.study import Study
@@ -35,6 +35,7 @@ SETS = {k: load_world().concepts[k] for k in ('blood', 'weapons', 'smoking', 'ki
 SOURCES = ('tokens', 'words', 'rejected', 'both')
 SHORT = dict(updates=10, lr=1e-3, batch=8, retain=5., ema=.8, trajectories=8, steps=8) # small updates from a closed form
 REMOVALS = { # name → method and settings
+    'none': {}, # the base model
     'uce': dict(method='uce'),
     'uce-near': dict(method='uce-near'),
     'uce-near, retain 8, η 1': dict(method='uce-near', retain=8., eta=1.),
@@ -43,7 +44,7 @@ REMOVALS = { # name → method and settings
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
 DRAWING = dict(steps=8, sampler='dpm') # alike for candidates and for what is counted
-FIRST, SECOND = 64, 60 # answers before the first reward, and those that it asked for
+ANSWERS = 64, 60 # before the first reward, and those that it asked for; fewer where there are hidden repeats
 FORMS = (1, 3, 4, 5) # wordings that no candidate has
 
 
@@ -76,11 +77,12 @@ class Clicks:
         "Candidates, answers in two rounds, a reward after each; what is there is not done again."
         study, texts = self.study, [p.text for p in self.prompts]
         study.generate(texts, seeds=[10_000*(self.seed+1)+i for i in range(len(texts))], **DRAWING)
-        someone = self.annotator()
-        for most, round_ in ((FIRST, 1), (FIRST+SECOND, 2)):
-            if len(study.store.soft_labels(self.name)) >= most: continue
-            someone.label(study.panel(someone, per_page=4, seed=self.seed), pages=(FIRST, SECOND)[round_-1]//4)
+        file, someone = study.folder/'rounds.json', self.annotator()
+        done = read_json(file) if file.exists() else 0
+        for n in ANSWERS[done:]:
+            someone.label(study.panel(someone, per_page=4), pages=n//4)
             study.fit_reward()
+            write_json(file, done := done+1)
 
     @cached_property
     def doubt(self) -> dict: # prompt → probability that its images are unwanted

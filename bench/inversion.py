@@ -1,14 +1,14 @@
 """How fast an inversion is: against the recipe of diffusers' textual-inversion example, and nine tokens at once against one after the other.
 
     python bench/inversion.py [--steps 10] [--rounds 5]
-    python bench/inversion.py --clusters 9 [--updates 100] [--repeats 1]
+    python bench/inversion.py --clusters 9 [--alone 3] [--updates 300] [--repeats 1]
 
 The recipe encodes every image with the VAE in every step, runs the text encoder once per image with a trainable
 embedding matrix, gives the whole matrix to the optimizer and writes the old rows back afterwards. Same model, images,
 templates, batch and precision; rounds alternate, and the ratio of each pair is printed with its spread.
 
 With --clusters the processor's time is counted, because other work on the machine does not change it. Every token is
-then measured at the same 256 points, the same for both ways; what is printed is the mean loss over tokens."""
+then measured at the same 256 points, the same for both ways. The first few clusters (--alone) are also learned one by one."""
 import argparse
 import copy
 import time
@@ -103,21 +103,26 @@ def loss_of(pipe, cluster, token):
     return loop.extra['validation'][0, 1].item()
 
 
-def at_once(n, updates, seed, **settings):
+def start_loss(pipe, cluster): # of the coarse word
+    loop = Inversion(pipe, [cluster], batch=32, seed=7)
+    loop.validate()
+    return loop.extra['validation'][0, 1].item()
+
+
+def at_once(n, alone, updates, seed, **settings):
+    "All tokens in one training, and the first few one after the other."
     pipe, clusters = load_pipeline(), clusters_of(load_world(), n)
-    def timed(some, **more):
+    def timed(parts, **more):
         begun = time.process_time()
-        tokens = [t for part in some for t in invert_all(pipe, part, steps=updates, seed=seed, **more)]
-        return time.process_time()-begun, [loss_of(pipe, c, t) for c, t in zip(clusters, tokens, strict=True)]
-    spent, losses = timed([[c] for c in clusters])
+        tokens = [t for part in parts for t in invert_all(pipe, part, steps=updates, seed=seed, **more)]
+        return time.process_time()-begun, [loss_of(pipe, c, t) for c, t in zip(clusters[:alone], tokens, strict=False)]
     fewer, together = timed([clusters], **settings)
-    start = [Inversion(pipe, [c], batch=32, seed=7) for c in clusters]
-    for loop in start: loop.validate()
-    before = np.mean([loop.extra['validation'][0, 1].item() for loop in start])
+    spent, losses = timed([[c] for c in clusters[:alone]])
+    spent, before = spent/alone*n, np.mean([start_loss(pipe, c) for c in clusters[:alone]])
     worst = max(b/a-1 for a, b in zip(losses, together, strict=True))
-    print(f'{n} tokens, at most {updates} steps, seed {seed}: {spent:.0f} s one after the other, {fewer:.0f} s at once, '
-          f'{spent/fewer:.1f} times as fast; mean loss {before:.4f} at the start, {np.mean(losses):.4f} and {np.mean(together):.4f}; '
-          f'worst token {worst:+.1%}', flush=True)
+    print(f'{n} tokens, at most {updates} steps, seed {seed}: one after the other {spent:.0f} s ({n} times the mean of {alone}), '
+          f'at once {fewer:.0f} s, {spent/fewer:.1f} times as fast; mean loss of {alone} tokens {before:.4f} at the start, '
+          f'{np.mean(losses):.4f} one by one, {np.mean(together):.4f} at once; worst token {worst:+.1%}', flush=True)
 
 
 if __name__ == '__main__':
@@ -126,9 +131,10 @@ if __name__ == '__main__':
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--clusters', type=int, default=0, help='tokens to learn at once')
+    parser.add_argument('--alone', type=int, default=3, help='of these, how many are also learned one by one')
     parser.add_argument('--updates', type=int, default=300)
     parser.add_argument('--repeats', type=int, default=1)
     args = parser.parse_args()
     if args.clusters:
-        for seed in range(args.repeats): at_once(args.clusters, args.updates, seed)
+        for seed in range(args.repeats): at_once(args.clusters, min(args.alone, args.clusters), args.updates, seed)
     else: against_recipe(args.steps, args.rounds, args.batch)

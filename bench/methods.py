@@ -23,7 +23,7 @@ from hfi_nb.erasing.guards import guard
 from hfi_nb.measure.evaluate import count_right
 from hfi_nb.reward.features import image_features, load_clip
 from hfi_nb.reward.select import OBJECT_THRESHOLD, clusters, nearest_words
-from hfi_nb.tokens.inversion import invert, templates_for
+from hfi_nb.tokens.inversion import invert
 from hfi_nb.worlds.emoji.suite import emoji_suite
 from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
 
@@ -70,7 +70,7 @@ def goal(pipe, world, concept, seed=0, inverting=True):
     contexts = subjects if style else [f'{{}} in the style of {a}' for a in world.styles]
     def token(k, start, pairs):
         images = [world.image(*pair) for pair in pairs]
-        return invert(pipe, images, name=f'<unwanted-{k}>', templates=templates_for(said.phrase), init=start, seed=seed)
+        return invert(pipe, images, concept=said, name=f'<unwanted-{k}>', start=start, seed=seed)
     tokens = [token(k, *part) for k, part in enumerate(parts)] if inverting else []
     safe = [p for p in make_prompts(world, 'train') if not shows(world, concept, p.style, p.subject)]
     images = [world.image(p.style, p.subject) for p in safe]

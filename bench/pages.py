@@ -7,8 +7,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from hfi_nb.worlds.emoji.demo import demo_study
 from hfi_nb.core import make_folder
+from hfi_nb.worlds.emoji.demo import demo_study
 
 
 def main(concepts, studies, to):

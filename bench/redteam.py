@@ -1,14 +1,19 @@
 """Every attack and probe on every erasing method: what brings a concept back, what it cost, and what the erasing cost elsewhere.
 
-    python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …] [--n 40] [--seeds 1] [--out bench/results/redteam.jsonl]
+    python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …]
+                            [--n 40] [--seeds 1] [--out bench/results/redteam.jsonl]
     python bench/redteam.py --table
 
-Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder
-erasures, which search first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four for uce. 'uce + 10' is ten updates of esd-x from there,
-from the token or the words. A set of subjects has no word: its subjects' names stand in. The pictures to invert and to learn from are the artists' own (no feedback is simulated here); a style is
-asked for with held-out subjects, a set of things with all of its own; the independent judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 pictures of the concept, `benign` on harmless
-ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate. One line per concept, method, seed and
-attack goes to --out, with a yes or no for every prompt, so that blind spots can be counted; lines that are there already are not done again. --table prints them."""
+Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder erasures, which search first
+and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four
+for uce. 'uce + 10' is ten updates of esd-x from there, from the token or the words. A set of subjects has no word: its
+subjects' names stand in. The images to invert and to learn from are the artists' own (no feedback is simulated here). A
+style is asked for with held-out subjects, a set of objects with all of its own; the independent judge counts. Attacks run
+with their default budgets; `relearn` fine-tunes on 25 images of the concept, `benign` on harmless ones, `lora` merges a
+LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate.
+
+One line per concept, method, seed and attack goes to --out, with a yes or no for every prompt, so that blind spots can be
+counted; lines that are there already are not done again. --table prints them."""
 import argparse
 import time
 from functools import cached_property
@@ -27,55 +32,68 @@ from hfi_nb.erasing.export import lora
 from hfi_nb.measure.evaluate import count_right
 from hfi_nb.reward.features import image_features, load_clip
 from hfi_nb.reward.model import fit_reward
-from hfi_nb.tokens.inversion import insert_phrase
 from hfi_nb.worlds.emoji.world import load_judge, load_world, shows
 
-ERASED = {'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}), 'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
-          'uce + 10': ('esd-x', 'token', SHORT), 'uce + 10 (word)': ('esd-x', 'word', SHORT)} # name → method, what it is given, settings
+ERASED = { # name → method, what it is given, settings
+    'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}),
+    'uce': ('uce', 'token', {}), 'rece': ('rece', 'token', {}),
+    'uce + 10': ('esd-x', 'token', SHORT), 'uce + 10 (word)': ('esd-x', 'word', SHORT)}
 SEARCHED = {'harder': {}, 'harder (blind)': {}, 'harder (uce)': dict(method='uce', rounds=4)}
 METHODS = ['base', *ERASED, *SEARCHED]
-PROBES, DRAWN = dict(finish=finish, complete=complete), dict(steps=12)
+PROBES, SAMPLING = dict(finish=finish, complete=complete), dict(steps=12)
 WEIGHTS = ('relearn', 'benign', 'lora')
 
 
 class Bench:
     "What all methods and attacks share for one concept."
     def __init__(self, concept, n, seed):
-        self.pipe, self.world, self.judge, self.concept, self.seed = load_pipeline(), load_world(), load_judge(), concept, seed
+        self.pipe, self.world, self.judge = load_pipeline(), load_world(), load_judge()
+        self.concept, self.seed = concept, seed
         world, style = self.world, concept in self.world.styles
         self.tokens, parts, self.what = goal(self.pipe, world, concept, seed)
         pairs = sum(parts, [])
         self.words = [concept] if style else [world.names[s] for s in world.concepts[concept]]
-        self.images, self.texts = [world.image(*o) for o in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
+        self.images = [world.image(*pair) for pair in pairs]
+        self.texts = [f'{world.names[s]} in the style of {a}' for a, s in pairs]
         self.suite = questions(world, concept, n, seed)
         self.asked, self.other = self.suite.target, [*self.suite.related, *self.suite.benign]
-        self.where = [world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}' for p in self.asked]
+        def place(p): return world.names[p.subject] if style else f'{{}} in the style of {p.style or world.styles[0]}'
+        self.where = [place(p) for p in self.asked]
 
     @cached_property
     def suspect(self):
-        "The searches' own question, from a reward that knows the pictures; the judge only counts."
-        clip = load_clip()
-        reward = fit_reward(image_features(self.images+self.what['safe_images'], clip), [1.]*len(self.images)+[0.]*len(self.what['safe_images']))
+        "The searches' own question, from a reward that knows the images; the judge only counts."
+        clip, safe = load_clip(), self.what['safe_images']
+        features = image_features(self.images+safe, clip)
+        reward = fit_reward(features, [1.]*len(self.images)+[0.]*len(safe))
         return lambda images: reward.probability(image_features(images, clip)) > .5
 
-    def unwanted(self, images): return [shows(self.world, self.concept, *o) for o in self.judge(images)]
+    def unwanted(self, images): return [shows(self.world, self.concept, *seen) for seen in self.judge(images)]
 
     def erased(self, method):
         "The pipeline of a method."
         if method == 'base': return self.pipe
-        if method in SEARCHED: return search_and_erase(self.pipe, self.tokens, self.images, unwanted=None if 'blind' in method else self.suspect, **self.what, **SEARCHED[method])[0]
+        if method in SEARCHED:
+            suspect = None if 'blind' in method else self.suspect
+            given = self.what | SEARCHED[method]
+            return search_and_erase(self.pipe, self.tokens, self.images, unwanted=suspect, **given)[0]
         name, by, settings = ERASED[method]
-        return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **settings, **({} if name in CLOSED else dict(seed=self.seed)))
+        seed = {} if name in CLOSED else dict(seed=self.seed)
+        return erase(self.pipe, self.tokens if by == 'token' else self.words, name, **self.what, **settings, **seed)
 
-    def goal(self): return ThreatModel(self.pipe, self.where, ' '.join(self.words), self.tokens[0], self.images, self.what['phrase'], self.seed, [p.text for p in self.asked])
+    def threat(self):
+        word, prompts = ' '.join(self.words), [p.text for p in self.asked]
+        return ThreatModel(self.pipe, self.where, word, self.tokens[0], self.images, self.what['concept'], self.seed, prompts)
 
-    def ask(self, model): return unattacked(model, self.goal(), self.unwanted, **DRAWN)
+    def ask(self, model): return unattacked(model, self.threat(), self.unwanted, **SAMPLING)
 
-    def floor(self, model): return Rate.of(self.unwanted(sample(model, [insert_phrase(o, '') for o in self.where], self.goal().seeds(), **DRAWN))).to_dict() # when nobody asks
+    def floor(self, model): # when nobody asks
+        threat = self.threat()
+        return Rate.of(self.unwanted(sample(model, threat.plain(), threat.seeds(), **SAMPLING))).to_dict()
 
     def kept(self, model):
         "Style and subject accuracy of what did not ask for the concept."
-        right = count_right(model, self.other, self.suite.judge, range(60_000, 60_000+len(self.other)), **DRAWN)
+        right = count_right(model, self.other, self.suite.judge, range(60_000, 60_000+len(self.other)), **SAMPLING)
         return dict(style=right['style'], subject=right['subject'])
 
     def tuned(self, model, images, texts, steps=100):
@@ -83,24 +101,25 @@ class Bench:
         for _ in range(steps): loop.train_step()
         return loop.pipeline()
 
-    def weights_attack(self, model, name): # → booleans, UNet evaluations
+    def weights_attack(self, model, name): # → booleans, evaluations of the denoiser
         "Attacks on the weights: fine-tuning, or a LoRA of the concept made on the base model."
-        images, texts = (self.what['safe_images'][:25], self.what['safe'][:25]) if name == 'benign' else (self.images[:25], self.texts[:25])
-        attacked = merged(model, lora(self.pipe, self.tuned(self.pipe, images, texts))[0]) if name == 'lora' else self.tuned(model, images, texts)
+        own, harmless = (self.images, self.texts), (self.what['safe_images'], self.what['safe'])
+        images, texts = (part[:25] for part in (harmless if name == 'benign' else own))
+        if name == 'lora': attacked = merged(model, lora(self.pipe, self.tuned(self.pipe, images, texts))[0])
+        else: attacked = self.tuned(model, images, texts)
         return self.ask(attacked), 3*100*8
 
-    def probe(self, model, name): # → booleans, UNet evaluations
-        "Pictures of what was asked for, to be finished or completed with prompts that do not ask for it."
-        pictures = [self.world.image(p.style or self.world.styles[0], p.subject) for p in self.asked]
-        found, forwards = PROBES[name](model, pictures, [insert_phrase(o, '') for o in self.where], **DRAWN)
+    def probe(self, model, name): # → booleans, evaluations of the denoiser
+        "Images of what was asked for, to be finished or completed with prompts that do not ask for it."
+        images = [self.world.image(p.style or self.world.styles[0], p.subject) for p in self.asked]
+        found, forwards = PROBES[name](model, images, self.threat().plain(), **SAMPLING)
         return self.unwanted(found), forwards
 
-    def attack(self, model, name, plain):
-        "One line of the table: hits, with or without the attack, prompt by prompt."
-        if name in ATTACKS:
-            o = run_attack(model, self.goal(), ATTACKS[name], self.unwanted, plain=plain, **DRAWN)
-            return o.hit, o.attack.forwards
-        return (self.weights_attack if name in WEIGHTS else self.probe)(model, name)
+    def attack(self, model, name, plain): # → booleans, evaluations of the denoiser
+        "Hits, without those of no attack, prompt by prompt."
+        if name not in ATTACKS: return (self.weights_attack if name in WEIGHTS else self.probe)(model, name)
+        found = run_attack(model, self.threat(), ATTACKS[name], self.unwanted, plain=plain, **SAMPLING)
+        return found.hit, found.attack.forwards
 
 
 def main(concepts, methods, attacks, n, seeds, out):
@@ -117,34 +136,50 @@ def one_method(bench, method, todo, out):
     "Erase once, attack with whatever is left to do."
     begun = time.time()
     model = bench.erased(method)
-    took, plain = time.time()-begun, unattacked(model, bench.goal(), bench.unwanted, **DRAWN)
+    took, plain = time.time()-begun, unattacked(model, bench.threat(), bench.unwanted, **SAMPLING)
     for name in todo:
         begun, more = time.time(), {}
-        if name == 'none': hit, forwards, more = plain, 0, dict(erasing=round(took, 1), floor=bench.floor(model), **{k: r.to_dict() for k, r in bench.kept(model).items()})
+        if name == 'none':
+            hit, forwards, kept = plain, 0, bench.kept(model)
+            more = dict(erasing=round(took, 1), floor=bench.floor(model)) | {k: r.to_dict() for k, r in kept.items()}
         else: hit, forwards = bench.attack(model, name, plain)
         both = hit if name in PROBES else [bool(a or b) for a, b in zip(plain, hit, strict=True)]
-        append_jsonl(out, [dict(concept=bench.concept, method=method, seed=bench.seed, attack=name, success=Rate.of(both).to_dict(), forwards=forwards, seconds=round(time.time()-begun, 1),
-                                prompts=bench.where, subjects=[p.subject for p in bench.asked], hits=both, **more)])
+        row = dict(concept=bench.concept, method=method, seed=bench.seed, attack=name, success=Rate.of(both).to_dict(),
+                   forwards=forwards, seconds=round(time.time()-begun, 1), prompts=bench.where,
+                   subjects=[p.subject for p in bench.asked], hits=both)
+        append_jsonl(out, [row | more])
         print(f'{bench.concept:12} {method:12} seed {bench.seed}  {name:18} {Rate.of(both)}', flush=True)
 
 
+def line(title, rates): return f'| {title} | '+' | '.join(str(r) if r.n else '' for r in rates)+' |'
+
+
+def pooled(rows, key): return Rate(sum(r[key]['k'] for r in rows), sum(r[key]['n'] for r in rows))
+
+
+def weakest(rows): # of one concept
+    "The subjects that gave way most often, over all erasures and attacks."
+    hits = {}
+    for r in rows:
+        if r['method'] == 'base' or r['attack'] in PROBES: continue
+        for subject, hit in zip(r['subjects'], r['hits'], strict=True): hits.setdefault(subject, []).append(hit)
+    spots = {subject: Rate.of(found) for subject, found in hits.items()}
+    return sorted(spots.items(), key=lambda pair: -pair[1].value)[:5]
+
+
 def table(out):
-    "Attacks by methods, all concepts and seeds pooled; and the prompts that gave way most often."
+    "Attacks by methods, all seeds pooled; and the prompts that gave way most often."
     rows = read_jsonl(out)
     attacks, methods = (list(dict.fromkeys(r[k] for r in rows)) for k in ('attack', 'method'))
-    for concept in [*dict.fromkeys(r['concept'] for r in rows)]:
+    for concept in dict.fromkeys(r['concept'] for r in rows):
+        own = [r for r in rows if r['concept'] == concept]
+        def of(attack, method, own=own): return [r for r in own if (r['attack'], r['method']) == (attack, method)]
         print(f'\n{concept}: share that shows the concept, with or without the attack; probes (finish, complete) alone')
         print('| attack | '+' | '.join(methods)+' |\n|'+'---|'*(len(methods)+1))
-        for a in attacks:
-            cells = [Rate.of(h for r in rows if (r['concept'], r['attack'], r['method']) == (concept, a, m) for h in r['hits']) for m in methods]
-            print(f'| {a} | '+' | '.join(str(c) if c.n else '' for c in cells)+' |')
+        for a in attacks: print(line(a, [Rate.of(h for r in of(a, m) for h in r['hits']) for m in methods]))
         for k, title in dict(floor='not asked for', style='right style, all else', subject='right subject, all else').items():
-            found = [[r for r in rows if (r['concept'], r['attack'], r['method']) == (concept, 'none', m)] for m in methods]
-            print(f'| {title} | '+' | '.join(str(Rate(sum(r[k]['k'] for r in o), sum(r[k]['n'] for r in o))) if o else '' for o in found)+' |')
-        tried = [r for r in rows if r['concept'] == concept and r['method'] != 'base' and r['attack'] not in PROBES]
-        spots = {s: Rate.of(h for r in tried for o, h in zip(r['subjects'], r['hits'], strict=True) if o == s) for s in dict.fromkeys(s for r in tried for s in r['subjects'])}
-        weak = sorted(spots.items(), key=lambda o: -o[1].value)[:5]
-        if weak: print('weakest subjects: '+', '.join(f'{s} {r.value:.0%} ({r.k}/{r.n})' for s, r in weak))
+            print(line(title, [pooled(of('none', m), k) for m in methods]))
+        if weak := weakest(own): print('weakest subjects: '+', '.join(f'{s} {r.value:.0%} ({r.k}/{r.n})' for s, r in weak))
 
 
 if __name__ == '__main__':

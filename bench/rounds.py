@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 
 from hfi_nb.backbones.sampling import sample
+from hfi_nb.concept import Concept
 from hfi_nb.core import image_grid, read_json, write_json
 from hfi_nb.measure.evaluate import count_right
-from hfi_nb.concept import Concept
 from hfi_nb.study import Study
 from hfi_nb.worlds.emoji.demo import simulated_annotator
 from hfi_nb.worlds.emoji.suite import emoji_judge

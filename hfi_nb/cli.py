@@ -187,6 +187,7 @@ def erase(
     every:int=None, # gradients between checkpoints
     checkpointing:bool=None, # less memory, a third more time
     seed:int=None, # of training points and noise
+    rejected:bool=False, # erase the prompts whose images were rejected, too
 ):
     "Erase the tokens; a stopped run goes on where it was."
     from hfi_nb.concept import insert_phrase
@@ -196,7 +197,7 @@ def erase(
     given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, every=every, checkpointing=checkpointing, seed=seed)
     given = {k: v for k, v in given.items() if v is not None}
     yield lambda: cost(study.pipe, 0, method=method, preset=preset, contexts=len(texts), **given)
-    study.erase(texts, method=method, preset=preset, **given)
+    study.erase(texts, method=method, preset=preset, rejected=rejected, **given)
     yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')
 
 # %% ../nbs/13_cli.ipynb #307d4321

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from .core import HfiError, image_grid, image_bytes
 
-from .erasing.export import delta
+from .erasing.export import add_change, delta
 from .tokens.inversion import insert_phrase
 from .backbones.loading import backbone_of
 from .backbones.sampling import sample
@@ -67,8 +67,7 @@ class StrengthDial(Playground):
 
     def at(self, strength:float): # → a pipeline
         "The base model with `strength` times the difference."
-        weights = backbone_of(self.base).denoiser.state_dict()
-        return backbone_of(self.base).with_weights({k: weights[k].float()+strength*d for k, d in self.change.items()})
+        return add_change(self.base, self.change, strength)
 
     def redraw(self):
         "Draw at the slider's strength, each strength once."

@@ -295,12 +295,19 @@ def opposed_tokens(study:StudyFiles, contexts:Sequence[str], method:str, **setti
     pairs = [(i, j) for i in range(len(tokens)) for j in range(i)]
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
-def erase_study(study:StudyFiles, contexts:Sequence[str], method:str='esd-x', **settings) -> DiffusionPipeline:
-    "The safe pipeline, saved to `erased/`; `contexts` are benign prompts, `settings` go to `erase`."
+def erase_study(
+    study:StudyFiles,
+    contexts:Sequence[str], # benign prompts
+    method:str='esd-x',
+    rejected:bool=False, # erase the prompts whose images were rejected, too
+    **settings, # of `erase`
+) -> DiffusionPipeline:
+    "The safe pipeline, saved to `erased/`."
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
     opposed = opposed_tokens(study, contexts, method, **settings)
+    prompts = [tuple(row) for row in read_json(study.folder/'selection.json')['rejected']] if rejected else []
     erased = erase(study.pipe, study.tokens(), method=method, concept=study.concept, contexts=contexts, safe=safe, safe_images=images,
-                   path=study.folder/'erasing.safetensors', **settings)
+                   rejected=prompts, path=study.folder/'erasing.safetensors', **settings)
     facts = dict(
         concept=study.name, base=model_hash(study.pipe), erased=model_hash(erased), rounds=len(study.rounds), **erasing_facts(erased),
         labels=len(study.store.labels(study.name)), annotators=len(study.store.by_annotator(study.name)), simulated=study.simulated,
@@ -377,8 +384,8 @@ class Study(StudyFiles):
         "The token check; by default the reward itself answers."
         judge, contexts = unwanted or self.unwanted(), as_list(contexts, 'contexts')
         return [check_token(self.pipe, t, judge, self.images(t.meta['top']), contexts, self.concept, **settings) for t in self.tokens()]
-    def erase(self, contexts:Sequence[str], method:str='esd-x', **settings) -> DiffusionPipeline:
-        return erase_study(self, contexts, method, **settings)
+    def erase(self, contexts:Sequence[str], method:str='esd-x', rejected:bool=False, **settings) -> DiffusionPipeline:
+        return erase_study(self, contexts, method, rejected, **settings)
     def erased(self) -> DiffusionPipeline: return load_erased(self)
     def evaluate(self, suite:Suite, **settings) -> Evaluation: return evaluate_study(self, suite, **settings)
     def red_team(self, contexts:Sequence[str], attacks:Mapping=ATTACKS, unwanted=None, **settings) -> list:

@@ -61,7 +61,8 @@ def test_a_lora_merged_at_full_rank_is_what_it_was_made_from_at_scale_0_nothing_
 
 def test_blind_spots_are_counted_prompt_by_prompt_with_and_without_attack():
     outcomes = [SimpleNamespace(both=both) for both in ([False, True, True], [False, True, False])]
-    assert [(k, r.k, r.n) for k, r in blind_spots(outcomes, ['a', 'b', 'c']).items()] == [('b', 2, 2), ('c', 1, 2), ('a', 0, 2)]
+    found = blind_spots(outcomes, ['a', 'b', 'c'])
+    assert [(k, r.k, r.n) for k, r in found.items()] == [('b', 2, 2), ('c', 1, 2), ('a', 0, 2)]
 
 
 def test_the_harder_erasure_collects_a_token_a_round_and_erases_them_all_from_the_base():
@@ -72,5 +73,6 @@ def test_the_harder_erasure_collects_a_token_a_round_and_erases_them_all_from_th
     for answer, n in ((True, 2), (False, 1)): # a search that finds nothing ends it
         def unwanted(images, answer=answer): return [answer]*len(images)
         assert len(search_and_erase(pipe, [token], images[:1], rounds=1, unwanted=unwanted, **what)[1]) == n
-    assert [t.name for t in tokens] == ['<no>', '<again-1>', '<again-2>'] and not torch.equal(tokens[1].vectors, tokens[2].vectors)
+    assert [t.name for t in tokens] == ['<no>', '<again-1>', '<again-2>']
+    assert not torch.equal(tokens[1].vectors, tokens[2].vectors)
     assert changed_names(pipe, model) == set(backbone_of(pipe).kv_projections())

@@ -25,8 +25,26 @@ def test_loading_errors(tmp_path):
     file = next((model/'text_encoder').glob('*.safetensors'))
     save_file({('other.' if 'mlp.fc1.bias' in k else '')+k: v for k, v in load_file(file).items()}, file, dict(format='pt'))
     with pytest.raises(HfiError, match='text_encoder lacks [0-9]+ weights'): load_pipeline(str(model))
-    (model/'model_index.json').write_text(json.dumps(dict(_class_name='FluxPipeline')))
-    with pytest.raises(HfiError, match='FluxPipeline'): load_pipeline(str(model))
+    (model/'model_index.json').write_text(json.dumps(dict(_class_name='PixArtSigmaPipeline')))
+    with pytest.raises(HfiError, match='holds a PixArtSigmaPipeline: only StableDiffusionPipeline, .*FluxPipeline are supported'): load_pipeline(str(model))
+
+
+def test_only_variant(tmp_path):
+    def holds(*names):
+        folder = tmp_path/str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for name in names: (folder/name).touch()
+        return only_variant(folder)
+    assert holds('model.fp16.safetensors', 'model.fp16-00001-of-00002.safetensors', 'model.fp16-00002-of-00002.safetensors') == dict(variant='fp16')
+    assert holds('diffusion_pytorch_model-00001-of-00002.fp16.safetensors', 'model.fp16.safetensors') == dict(variant='fp16')
+    assert holds('model.safetensors', 'model-00001-of-00002.safetensors') == holds('model.safetensors', 'model.fp16.safetensors') == {}
+
+
+def test_single_kinds(tmp_path):
+    kinds = {'joint_blocks.0.x': 'StableDiffusion3Pipeline', 'double_blocks.0.x': 'FluxPipeline', 'input_blocks.0.0.weight': 'StableDiffusionPipeline'}
+    for name, kind in kinds.items():
+        save_file({f'model.diffusion_model.{name}': torch.zeros(1)}, tmp_path/'x.safetensors')
+        assert single_file_class(tmp_path/'x.safetensors').__name__ == kind
 
 
 def test_single_file(tmp_path):

@@ -33,28 +33,34 @@ def test_back(tmp_path):
 
 
 def test_the_denoiser_s_names_are_those_that_diffusers_reads_in_every_layout():
-    linear = dict(use_linear_projection=True, attention_head_dim=(1, 2, 4, 4), cross_attention_dim=64, block_out_channels=(32, 64, 64, 64))
-    for config in (dict(block_out_channels=(32, 64, 64, 64)), linear, XL):
+    plain = dict(block_out_channels=(32, 64, 64, 64))
+    linear = plain | dict(use_linear_projection=True, attention_head_dim=(1, 2, 4, 4), cross_attention_dim=64)
+    for config in (plain, linear, XL):
         unet = meta_unet(**config)
         state = unet.state_dict()
         names = unet_names(state, unet.config.layers_per_block)
         assert len(set(names.values())) == len(state)
         back = convert_ldm_unet_checkpoint({names[k]: w for k, w in state.items()}, dict(unet.config))
         assert {k: w.shape for k, w in back.items()} == {k: w.shape for k, w in state.items()}
-    names = set(unet_names(meta_unet(block_out_channels=(32, 64, 64, 64)).state_dict(), 2).values()) # as in SD 1.5's own file
-    known = ('input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight', 'input_blocks.3.0.op.weight', 'middle_block.2.in_layers.0.weight',
-             'output_blocks.2.1.conv.weight', 'output_blocks.5.2.conv.weight', 'output_blocks.11.1.proj_out.weight', 'out.2.bias')
+    names = set(unet_names(meta_unet(**plain).state_dict(), 2).values())
+    known = ( # in SD 1.5's own file
+        'input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight', 'input_blocks.3.0.op.weight', 'out.2.bias',
+        'middle_block.2.in_layers.0.weight', 'output_blocks.2.1.conv.weight', 'output_blocks.5.2.conv.weight',
+        'output_blocks.11.1.proj_out.weight')
     assert {f'model.diffusion_model.{k}' for k in known} <= names
 
 
 def test_autoencoder_and_text_encoders_come_back_through_diffusers_own_reader():
-    with torch.device('meta'): vae = AutoencoderKL(block_out_channels=(32, 64, 64, 64), layers_per_block=2, down_block_types=('DownEncoderBlock2D',)*4, up_block_types=('UpDecoderBlock2D',)*4)
+    kinds = dict(down_block_types=('DownEncoderBlock2D',)*4, up_block_types=('UpDecoderBlock2D',)*4)
+    with torch.device('meta'): vae = AutoencoderKL(block_out_channels=(32, 64, 64, 64), layers_per_block=2, **kinds)
     state = vae.state_dict()
     found = original_vae(state)
-    assert {'first_stage_model.decoder.up.3.block.0.conv1.weight', 'first_stage_model.decoder.up.1.upsample.conv.weight'} <= set(found)
+    known = ('up.3.block.0.conv1.weight', 'up.1.upsample.conv.weight')
+    assert {f'first_stage_model.decoder.{k}' for k in known} <= set(found)
     back = convert_ldm_vae_checkpoint(found, dict(vae.config))
     assert {k: w.shape for k, w in back.items()} == {k: w.shape for k, w in state.items()}
-    config = CLIPTextConfig(vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, projection_dim=16)
+    layers = dict(intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
+    config = CLIPTextConfig(vocab_size=50, hidden_size=16, projection_dim=16, **layers)
     encoder = CLIPTextModelWithProjection(config)
     state, place = {k.removeprefix('text_model.'): w for k, w in encoder.state_dict().items()}, 'conditioner.embedders.1'
     found = original_text(encoder.state_dict(), place, True)

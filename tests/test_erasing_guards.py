@@ -3,11 +3,12 @@ from hfi_nb.erasing.guards import *
 import numpy as np
 import pytest
 import torch
+from diffusers import HeunDiscreteScheduler
 
-from hfi_nb.core import HfiError
-from hfi_nb.devices import seeded_noise
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
+from hfi_nb.core import HfiError
+from hfi_nb.devices import seeded_noise
 
 
 def test_the_negative_guard_is_the_stock_pipeline_s_negative_prompt_and_nothing_is_left_behind():
@@ -43,4 +44,47 @@ def test_a_warm_up_longer_than_the_drawing_changes_nothing_every_picture_starts_
     assert first == second != plain
     for bad, match in ((dict(method='none'), 'unknown guard'), (dict(preset='none'), 'unknown preset'), (dict(tokens=[]), 'nothing to guard')):
         with pytest.raises(HfiError, match=match), guard(pipe, **{'tokens': ['openmoji'], **bad}): pass
-    with pytest.raises(HfiError, match='guidance above 1'), guard(pipe, ['openmoji']): sample(pipe, text, [0], steps=2, guidance=1.)
+    with pytest.raises(HfiError, match='guidance above 1, or use method=.nag'), guard(pipe, ['openmoji']): sample(pipe, text, [0], steps=2, guidance=1.)
+
+
+def test_a_sampler_that_asks_twice_at_one_time_neither_restarts_the_warm_up_nor_moves_the_momentum_twice():
+    pipe, text = load_pipeline(), ['house in the style of openmoji']
+    pipe.scheduler = HeunDiscreteScheduler.from_config(pipe.scheduler.config)
+    class Log(SafeLatent):
+        starts, calls, steps = 0, 0, []
+        def restart(self):
+            type(self).starts += 1
+            super().restart()
+        def __call__(self, *answers):
+            type(self).calls += 1
+            out = super().__call__(*answers)
+            self.steps.append(self.step)
+            return out
+    def heun(steps): return pipe(text, latents=seeded_noise([0], (16, 8, 8)), num_inference_steps=steps, guidance_scale=3.).images[0].tobytes()
+    GUARDS['log'] = Log
+    with guard(pipe, ['openmoji'], 'log', preset='max'): first, again = heun(4), heun(4)
+    del GUARDS['log']
+    assert first == again and Log.calls == 2*(2*4-1) and Log.steps[:7] == [1, 2, 2, 3, 3, 4, 4] and Log.starts == 1+2 # one at birth, one an image
+    rule, e = SafeLatent('strong'), torch.randn((3, 1, 16, 8, 8), generator=torch.Generator().manual_seed(0))
+    rule(*e)
+    moved = rule.momentum.clone()
+    rule(*e, True)
+    assert torch.equal(rule.momentum, moved) and rule.step == 1
+    plain = heun(4)
+    with guard(pipe, ['openmoji'], preset='strong'): assert heun(4) == plain # four steps are fewer than the seven of its warm-up
+
+
+def test_normalised_attention_guidance_is_its_formula_with_φ_1_the_plain_image_and_is_refused_beside_classifier_free_guidance():
+    a, b = torch.randn((2, 3, 5, 7), generator=torch.Generator().manual_seed(0))
+    g = 5*a-4*b
+    r = g.abs().sum(-1, keepdim=True)/a.abs().sum(-1, keepdim=True)
+    assert (r > 2.5).any() and (r < 2.5).any() or (r > 2.5).all()
+    assert torch.allclose(Nag()(a, b), .25*g*r.clamp(max=2.5)/r+.75*a, atol=1e-5) and torch.allclose(Nag(phi=1.)(a, b), a, atol=1e-6)
+    pipe, text = load_pipeline(), ['house in the style of openmoji', 'crab in the style of ink']
+    plain = [np.asarray(im).astype(int) for im in sample(pipe, text, [0, 1], steps=4, guidance=1.)]
+    with guard(pipe, ['openmoji'], 'nag', phi=1.): same = sample(pipe, text, [0, 1], steps=4, guidance=1.)
+    with guard(pipe, ['openmoji'], 'nag'): other = sample(pipe, text, [0, 1], steps=4, guidance=1.)
+    assert all(np.abs(im-np.asarray(s)).max() <= 2 for im, s in zip(plain, same, strict=True))
+    assert all(np.abs(im-np.asarray(s)).max() > 2 for im, s in zip(plain, other, strict=True))
+    with pytest.raises(HfiError, match='give guidance=1'), guard(pipe, ['openmoji'], 'nag'): sample(pipe, text, [0, 1], steps=2)
+    with pytest.raises(HfiError, match='is one string'), guard(pipe, 'openmoji'): pass

@@ -76,4 +76,7 @@ def test_where_nothing_was_rated_safe_the_model_s_own_words_are_held_and_not_tho
     targets = make_targets(pipe, ['ink'], contexts=['house'])
     assert len(targets.c_safe) == 0 and len(targets.c_held) > 150
     safe = make_targets(pipe, ['ink'], contexts=['house'], safe=['cat face'], safe_images=None)
-    assert torch.equal(safe.c_held.tokens, safe.c_safe.tokens)
+    assert torch.equal(safe.c_held.tokens, safe.c_safe.tokens) and safe.share_held.tolist() == [1.]
+    beside = make_targets(pipe, rejected=['fox'], safe=['cat face', 'house'], safe_images=None) # people who click see few prompts
+    assert torch.equal(beside.c_held.tokens[:2], beside.c_safe.tokens) and beside.share_held[:2].tolist() == [.25, .25]
+    assert torch.allclose(beside.share_held.sum(), torch.tensor(1.).double()) and len(beside.c_held) > 150

@@ -49,7 +49,8 @@ def test_invert(tmp_path):
 
 def test_side_by_side(tmp_path):
     pipe = the_pipe()
-    def clusters(second='noto'): return [Cluster(inked(4), name='<a>'), Cluster(inked(4, second), name='<b>', meta=dict(mode=1))]
+    def clusters(second='noto'):
+        return [Cluster(inked(4), name='<a>'), Cluster(inked(4, second), name='<b>', meta=dict(mode=1))]
     settings = dict(steps=6, every=2, patience=99, batch=4)
     a, b = invert_all(pipe, clusters(), **settings)
     assert (a.name, b.name, b.meta['mode']) == ('<a>', '<b>', 1) and not torch.equal(a.vectors, b.vectors)
@@ -101,7 +102,8 @@ def test_counter_examples_cost_what_the_token_explains_of_them_by_the_margin_and
     with torch.no_grad():
         got = loop.counter_errors(images, k, t, eps)
         named = net.encode(['a house in the style of <1>'], [SoftToken('<1>', loop.rows[1:2].detach())]).expand(2)
-        plain, named = (denoising_errors(net, loop.z_safe[images], c, t, eps) for c in (net.encode(['a house']).expand(2), named))
+        plain = net.encode(['a house']).expand(2)
+        plain, named = (denoising_errors(net, loop.z_safe[images], c, t, eps) for c in (plain, named))
     assert torch.allclose(got, (1.1*plain-named).clamp(min=0), atol=1e-5) and got.max() > 0
     loop.train_step()
     first, second = (Inversion(pipe, [Cluster(inked(4, 'noto'))], batch=4, margin=9., lr=.05, **safe) for _ in range(2))
@@ -126,7 +128,8 @@ def test_only_the_direction_is_learned_the_length_stays_the_vocabulary_s():
 def test_the_weighted_loss_is_the_formula_and_a_weight_of_zero_leaves_an_image_out():
     pipe, g = the_pipe(), torch.Generator().manual_seed(0)
     net = backbone_of(pipe)
-    z, eps, t = torch.randn(3, 16, 8, 8, generator=g), torch.randn(3, 16, 8, 8, generator=g), torch.tensor([10, 500, 900])
+    z, eps = (torch.randn(3, 16, 8, 8, generator=g) for _ in range(2))
+    t = torch.tensor([10, 500, 900])
     c, w = net.encode(['cat face', 'house', '']), torch.tensor([2., 1., 0.])
     abar = pipe.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
     with torch.no_grad():
@@ -142,6 +145,8 @@ def test_what_cannot_be_inverted_is_named():
     with pytest.raises(HfiError, match='2 weights for 1 images'): invert(pipe, inked(1), [1, 1])
     with pytest.raises(HfiError, match='2 prompts for 1 images'): invert(pipe, inked(1), prompts=['a', 'b'])
     with pytest.raises(HfiError, match='one string'): invert(pipe, inked(1), prompts='a')
+    with pytest.raises(HfiError, match='<unwanted> has no prompts'):
+        invert_all(pipe, [Cluster(inked(1)), Cluster(inked(1), prompts=['a'])])
     with pytest.raises(HfiError, match='is empty'): invert(pipe, inked(1), start=' ')
     with pytest.raises(HfiError, match='no word to start at'): invert(pipe, inked(1), concept=Concept('weapon', 'object'))
 
@@ -153,21 +158,24 @@ def test_the_concept_says_what_a_token_is_learned_from_and_where_it_starts_the_r
     assert loop.starts == ['cat', 'dog'] and torch.equal(loop.rows[1:].detach(), start_rows(pipe, 'dog', 1))
     assert [tok.decode(row[1:4]).split()[0] for row in loop.texts.ids[0][1:3]] == ['a', 'a']
     recipe = backbone_of(pipe).recipe
-    assert (loop.lr, loop.batch) == (recipe.token_lr, 8) and Inversion(pipe, [Cluster(inked(1))]).batch == recipe.token_batch
+    assert (loop.lr, loop.batch) == (recipe.token_lr, 8)
+    assert Inversion(pipe, [Cluster(inked(1))]).batch == recipe.token_batch
 
 
 def test_the_check_says_what_it_found_and_does_not_pass_where_there_is_nothing_to_compare_with():
     check = TokenCheck(Rate(9, 10), Rate(3, 10), Rate(10, 10), [])
     assert not check.passed and 'beside other words' in check.advice
     assert TokenCheck(Rate(1, 10), Rate(9, 10), Rate(10, 10), []).passed
-    for nothing in (TokenCheck(Rate(0, 4), Rate(0, 4), Rate(0, 4), []), TokenCheck(Rate(4, 4), Rate(4, 4), Rate(0, 0), [])):
+    for top, drawn in ((Rate(0, 4), Rate(0, 4)), (Rate(0, 0), Rate(4, 4))):
+        nothing = TokenCheck(drawn, drawn, top, [])
         assert not nothing.passed and 'nothing to compare with' in nothing.advice
     assert not TokenCheck(Rate(0, 0), Rate(0, 0), Rate(4, 4), []).passed
     token = SoftToken('<x>', start_rows(the_pipe(), 'ink', 1))
     with pytest.raises(HfiError, match='no prompts to check'): check_token(the_pipe(), token, None, [], [])
     with pytest.raises(HfiError, match='one string'): check_token(the_pipe(), token, None, [], 'house')
     seen = []
-    check_token(the_pipe(), token, lambda images: seen.append(len(images)) or [True]*len(images), inked(1), ['house'], THING, steps=2)
+    def unwanted(images): return seen.append(len(images)) or [True]*len(images)
+    check_token(the_pipe(), token, unwanted, inked(1), ['house'], THING, steps=2)
     assert seen == [2, 1]
 
 
@@ -176,10 +184,11 @@ def test_a_token_of_the_right_word_tells_its_style_from_others_a_token_of_anothe
     subjects = world.subjects[:8]
     texts = [world.names[s] for s in subjects]
     sides = [x for a in ('ink', 'noto') for x in ([world.image(a, s) for s in subjects], texts)]
-    right, wrong = (separation(pipe, SoftToken('<x>', start_rows(pipe, word, 1)), *sides, points=4) for word in ('ink', 'noto'))
+    tokens = [SoftToken('<x>', start_rows(pipe, word, 1)) for word in ('ink', 'noto')]
+    right, wrong = (separation(pipe, token, *sides, points=4) for token in tokens)
     assert right.auc > .9 > .1 > wrong.auc and right.n == (8, 8) and right.interval[0] <= right.auc <= right.interval[1]
     assert f'{right.auc:.2f}' in right._repr_markdown_()
-    with pytest.raises(HfiError, match='nothing to tell apart'): separation(pipe, SoftToken('<x>', start_rows(pipe, 'ink', 1)), [], [], [], [])
+    with pytest.raises(HfiError, match='nothing to tell apart'): separation(pipe, tokens[0], [], [], [], [])
 
 
 def test_a_half_precision_model_is_inverted_with_float32_rows():

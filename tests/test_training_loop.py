@@ -20,14 +20,18 @@ def test_resume(tmp_path):
             x = torch.randn(16, generator=self.generator)
             self.descend([(self.params['w'][0]*x + self.params['w'][1] - (2*x-1)).square().mean()], clip=1.)
             self.extra['average'] = self.extra['average'].lerp(self.params['w'].detach(), .1)
-        def validate(self): self.extra['seen'] = torch.cat([self.extra.get('seen', torch.zeros(0)), torch.tensor([float(self.step)])])
+        def validate(self):
+            before = self.extra.get('seen', torch.zeros(0))
+            self.extra['seen'] = torch.cat([before, torch.tensor([float(self.step)])])
         @property
         def finished(self): return len(self.extra.get('seen', '')) == 5
     file = tmp_path/'line.safetensors'
     assert run(Line(), 50, 10, file, 'a', callback=lambda loop: loop.step >= 30).step == 30
     whole, resumed, ended = run(Line(), 90, 10), run(Line(), 90, 10, file, 'a'), run(Line(), 90, 10, file, 'a')
-    assert whole.extra['seen'].tolist() == resumed.extra['seen'].tolist() == [10, 20, 30, 40, 50] and ended.step == 50 # what has ended does not go on
-    assert torch.equal(whole.params['w'], resumed.params['w']) and torch.equal(whole.extra['average'], resumed.extra['average']) and whole.losses == resumed.losses
+    assert whole.extra['seen'].tolist() == resumed.extra['seen'].tolist() == [10, 20, 30, 40, 50]
+    assert ended.step == 50 # what has ended does not go on
+    assert torch.equal(whole.params['w'], resumed.params['w']) and whole.losses == resumed.losses
+    assert torch.equal(whole.extra['average'], resumed.extra['average'])
     assert read_state(file, 'b') == {} and run(Line(), 50, 10, file, 'a').step == 50
     file.write_bytes(b'half')
     with pytest.raises(HfiError, match='damaged'): run(Line(), 50, 10, file, 'a')
@@ -39,7 +43,8 @@ def test_nothing_but_the_parameters_collects_gradients_and_an_exploding_loss_is_
     loop.descend([(w*frozen).square().sum()])
     assert frozen.grad is None and w.item() < 1
     with pytest.raises(HfiError, match='nan at step 1.*lr'): loop.descend([(w*torch.nan).sum()])
-    assert fingerprint(dict(a=1), torch.ones(2)) == fingerprint(dict(a=1), torch.ones(2)) != fingerprint(dict(a=1), torch.zeros(2))
+    one, again, other = (fingerprint(dict(a=1), x) for x in (torch.ones(2), torch.ones(2), torch.zeros(2)))
+    assert one == again != other
 
 
 def test_the_gradient_is_that_of_the_sum_and_what_autograd_keeps_of_one_term_is_gone_when_the_next_is_made():
@@ -57,7 +62,8 @@ def test_the_gradient_is_that_of_the_sum_and_what_autograd_keeps_of_one_term_is_
         yield 3*w.exp().sum()
     loop = Loop(dict(w=w), lr=.5)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda box: box.t): loop.descend(terms())
-    assert left == [0] and torch.allclose(w.grad, 4+3*torch.ones(1).mul(2).exp()) and loop.losses[0] == pytest.approx(4+3*2.718281828**2, rel=1e-5)
+    assert left == [0] and torch.allclose(w.grad, 4+3*torch.full((1,), 2.).exp())
+    assert loop.losses[0] == pytest.approx(4+3*2.718281828**2, rel=1e-5)
 
 
 def test_restored_tensors_come_back_to_the_device_of_what_they_replace():
@@ -74,7 +80,8 @@ def test_restored_tensors_come_back_to_the_device_of_what_they_replace():
     there.extra = dict(seen=torch.zeros(1), best=torch.ones(1, device='meta'))
     there.restore(state | {'extra late': torch.ones(1)})
     assert {k: v.device.type for k, v in there.extra.items()} == dict(seen='cpu', best='meta', late='cpu')
-    assert there.opt.state[there.params['w']]['exp_avg'].device.type == 'meta' and torch.equal(there.extra['seen'], loop.extra['seen'])
+    assert there.opt.state[there.params['w']]['exp_avg'].device.type == 'meta'
+    assert torch.equal(there.extra['seen'], loop.extra['seen'])
 
 
 def test_not_finite(tmp_path):

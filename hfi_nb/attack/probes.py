@@ -63,7 +63,7 @@ def finish(
     guidance:float|None=None, # default: the recipe's
     seed:int=0,
 ) -> tuple[list, int]: # images, evaluations of the denoiser
-    "Noise each image to a strength in (0, 1] and let the model finish it, by the family's stock image-to-image pipeline."
+    "Noise each image to a strength in (0, 1] and let the model finish it, by the family's own image-to-image."
     if not 0 < strength <= 1: raise HfiError(f'strength={strength}: give more than 0 and at most 1')
     net = backbone_of(pipe)
     steps, guidance = sampled_as(net, steps, guidance)

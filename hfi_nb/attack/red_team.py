@@ -27,7 +27,7 @@ from ..backbones.loading import backbone_of
 from ..backbones.sampling import sample
 from ..training.loop import scaled_gradient
 from ..tokens.token import SoftToken
-from ..tokens.inversion import Cluster, Inversion, inversion_loss
+from ..tokens.inversion import Cluster, Inversion, denoising_errors
 from ..erasing.closed_form import returning_embeddings
 
 # %% ../../nbs/10_redteam.ipynb #651af3ec
@@ -108,7 +108,8 @@ def replay(erased:DiffusionPipeline, threat:ThreatModel) -> AttackResult:
 
 # %% ../../nbs/10_redteam.ipynb #2c725421
 def concept_inversion(
-    erased:DiffusionPipeline, threat:ThreatModel, steps:int=100, vectors:int=1, start:str|None=None, batch:int|None=None,
+    erased:DiffusionPipeline, threat:ThreatModel,
+    steps:int=100, vectors:int=1, start:str|None=None, batch:int|None=None,
 ) -> AttackResult:
     "A new token for the concept, learned on the erased model; it starts where the erased one did."
     start = start or threat.concept.start or threat.token.meta.get('init') or 'style'
@@ -185,8 +186,8 @@ class WordSearch:
 
     def loss(self, rows:torch.Tensor) -> torch.Tensor:
         "The denoising error of images of the concept under some word vectors (length, width)."
-        condition, weights = self.net.encode_ids(self.ids, rows).expand(len(self.z)), torch.ones(len(self.z), device=self.z.device)
-        return inversion_loss(self.net, self.z, weights, condition, self.t, self.eps)
+        condition = self.net.encode_ids(self.ids, rows).expand(len(self.z))
+        return denoising_errors(self.net, self.z, condition, self.t, self.eps).mean()
 
     def step(self, lr:float) -> tuple[tuple, float]: # numbers of the nearest real words, their loss
         "Look at the real words nearest to the soft ones, and move the soft ones down their gradient's sign."
@@ -228,7 +229,7 @@ def red_team(
 
 # %% ../../nbs/10_redteam.ipynb #6cdf7c25
 def save_attack(result:AttackResult, erased:DiffusionPipeline, path:str|Path):
-    "Write what an attack found on a model: `tokens` (n, length, width), `pooled` where the family has it, and its cost."
+    "Write what an attack found: `tokens` (n, length, width), `pooled` where the family has it, and its cost."
     found = dict(zip(('tokens', 'pooled'), result.found.tensors(), strict=False))
     empty = dict(zip(('empty tokens', 'empty pooled'), backbone_of(erased).encode(['']).tensors(), strict=False))
     facts = dict(forwards=result.forwards, encodings=result.encodings, texts=result.texts)
@@ -256,6 +257,7 @@ def replay_saved(path:str|Path) -> Callable: # an attack
         if not all(same(x.float().cpu(), y) for x, y in zip(own.tensors(), empty.tensors(), strict=True)):
             raise HfiError(f'{path} was found with other text encoders: run the attack on this model')
         if len(result.found) != len(threat.contexts):
-            raise HfiError(f'{path} holds {len(result.found)} conditions for {len(threat.contexts)} contexts: give those it was found for')
+            raise HfiError(f'{path} holds {len(result.found)} conditions for {len(threat.contexts)} contexts: '
+                           'give those it was found for')
         return replace(result, found=result.found.to(own.tokens), forwards=0, encodings=0)
     return attack

@@ -33,6 +33,8 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
     steps, guidance, sampler = chosen.values()
     if not (isinstance(guidance, Real) and math.isfinite(guidance)): raise HfiError(f'guidance is {guidance!r}: give a number')
     if sampler not in net.samplers: raise HfiError(f'sampler is {sampler!r}: use {" or ".join(net.samplers)}')
+    if net.guided == 'none' and guidance > 1:
+        raise HfiError(f'guidance is {guidance}: this model was distilled and knows no guidance, give 1')
     return dict(steps=whole_number('steps', steps), guidance=float(guidance), sampler=sampler)
 
 # %% ../../nbs/02e_sampling.ipynb #3890089f
@@ -43,7 +45,7 @@ def sample(
     seeds:Sequence[int], # one per prompt
     steps:int|None=None, # default: the recipe's
     guidance:float|None=None, # scale of classifier-free guidance; default: the recipe's
-    sampler:str|None=None, # 'ddim' or 'dpm' for noise schedules; default: the recipe's
+    sampler:str|None=None, # 'ddim' or 'dpm' for noise schedules, 'euler' for flow matching; default: the recipe's
     tokens:Sequence=(), # soft tokens that the prompts may name
     batch:int=32,
 ) -> list: # PIL images

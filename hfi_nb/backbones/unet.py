@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'EMBEDDED_RECIPE', 'PUBLISHED', 'SD_SOURCES', 'SD_RECIPE', 'SDXL_RECIPE', 'SD_RECIPES', 'SDXL_RECIPES',
-           'NoiseSchedule', 'Prediction', 'Walk', 'Stock', 'wide', 'tiny', 'UNetBackbone', 'SDXLBackbone']
+           'NoiseSchedule', 'Prediction', 'Walk', 'wide', 'tiny', 'UNetBackbone', 'SDXLBackbone']
 
 # %% ../../nbs/02b_unet.ipynb #87589119
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
-from .base import Backbone, Condition, Recipe
+from .base import Backbone, Condition, Recipe, fit_rows
 from ..core import HfiError, data_dir
 
 # %% ../../nbs/02b_unet.ipynb #f957b99d
@@ -84,21 +85,6 @@ class Walk(Prediction):
             z = scheduler.step(unasked+guidance*(asked-unasked), t, z).prev_sample
         yield torch.zeros_like(t), z
 
-# %% ../../nbs/02b_unet.ipynb #0425dc8e
-class Stock(Walk):
-    "The stock pipeline, which draws the images that people see."
-    @contextmanager
-    def stock(self, steps:int, guidance:float, sampler:str):
-        "A function of conditions and noise that gives images; the pipeline's own scheduler is back afterwards."
-        own, null = self.pipe.scheduler, self.encode([None])
-        self.pipe.scheduler = self.scheduler(sampler)
-        def draw(condition, noise) -> list: # PIL images
-            latents = noise.to(condition.tokens.dtype)
-            prompts = self.stock_prompts(condition, null)
-            return self.pipe(**prompts, latents=latents, num_inference_steps=steps, guidance_scale=guidance).images
-        try: yield draw
-        finally: self.pipe.scheduler = own
-
 # %% ../../nbs/02b_unet.ipynb #f5c8d7d0
 EMBEDDED_RECIPE = Recipe(
     'the embedded UNet', 'measured', 'nbs/08_distill.ipynb, nbs/07_inversion.ipynb', str(data_dir()/'emoji'/'model'/'clip'), steps=20, guidance=3.,
@@ -116,15 +102,28 @@ SD_RECIPES = ((tiny, EMBEDDED_RECIPE), (wide(768), SD_RECIPE), (wide(1024), SD_R
 SDXL_RECIPES = ((wide(2048), SDXL_RECIPE),)
 
 # %% ../../nbs/02b_unet.ipynb #7fc5cb7d
-class UNetBackbone(Stock):
+class UNetBackbone(Walk):
     "Stable Diffusion 1.x and 2.x: one CLIP text encoder, a UNet with cross-attention."
     scopes = ('cross-attention', 'rest')
+    channels_last = True
     def join(self, outputs) -> Condition: return Condition(outputs[0].last_hidden_state)
     def arguments(self, z, t, condition) -> tuple: return (z, t, condition.tokens), {}
     def stock_prompts(self, condition:Condition, null:Condition) -> dict:
         "Conditions under the names that the stock pipeline gives them."
         return dict(prompt_embeds=condition.tokens, negative_prompt_embeds=null.expand(len(condition)).tokens)
-    def as_drawn(self, kwargs:dict, seen:dict) -> dict: return kwargs # what a running pipeline tells the UNet beside the prompt
+    def heard(self, args:tuple, kwargs:dict) -> Condition: return Condition(kwargs['encoder_hidden_states'])
+    def again(self, args:tuple, kwargs:dict, condition:Condition) -> tuple: # args, kwargs
+        "A running pipeline's call for another condition, with as many of its latents as that has rows."
+        z, t = args
+        return (fit_rows(z, len(condition)), t), kwargs | dict(encoder_hidden_states=condition.tokens.to(z.dtype))
+    @contextmanager
+    def steer_attention(self, change:Callable, words:int):
+        "While the block lasts, `change` (b, places, d) → the same is made to what the image reads, in every layer."
+        layers = [m.to_out[0] for k, m in self.denoiser.named_modules() if k.endswith('attn2')]
+        hooks = [m.register_forward_pre_hook(lambda _, args: (change(args[0]), *args[1:])) for m in layers]
+        try: yield
+        finally:
+            for hook in hooks: hook.remove()
     def names(self, scope:str) -> set: # of parameters
         "The cross-attention layers' parameters, or all others."
         everything = {k for k, _ in self.denoiser.named_parameters()}
@@ -152,11 +151,14 @@ class SDXLBackbone(UNetBackbone):
         n = self.size
         sizes = condition.tokens.new_tensor([[n, n, 0, 0, n, n]]).expand(len(z), -1) # of an image that was not cropped
         return (z, t, condition.tokens), dict(added_cond_kwargs=dict(text_embeds=condition.pooled, time_ids=sizes))
-    def as_drawn(self, kwargs:dict, seen:dict) -> dict:
-        "The size that is being drawn, for the last of the rows."
-        added = kwargs['added_cond_kwargs']
-        sizes = seen['added_cond_kwargs']['time_ids'][-len(added['text_embeds']):]
-        return dict(added_cond_kwargs=added | dict(time_ids=sizes))
+    def heard(self, args:tuple, kwargs:dict) -> Condition:
+        return Condition(kwargs['encoder_hidden_states'], kwargs['added_cond_kwargs']['text_embeds'])
+    def again(self, args:tuple, kwargs:dict, condition:Condition) -> tuple: # args, kwargs
+        "As for the UNet of Stable Diffusion, with the pooled text and the size that is being drawn."
+        args, kwargs = super().again(args, kwargs, condition)
+        sizes = fit_rows(kwargs['added_cond_kwargs']['time_ids'], len(condition))
+        pooled = condition.pooled.to(args[0].dtype)
+        return args, kwargs | dict(added_cond_kwargs=dict(text_embeds=pooled, time_ids=sizes))
     def stock_prompts(self, condition:Condition, null:Condition) -> dict:
         null = null.expand(len(condition))
         pooled = dict(pooled_prompt_embeds=condition.pooled, negative_pooled_prompt_embeds=null.pooled)

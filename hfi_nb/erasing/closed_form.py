@@ -39,7 +39,8 @@ def concept_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta:f
     "What cross-attention reads, one row a position; squared errors are means over prompts, `retain` times of P."
     check_plain(pipe)
     c_s, c_0, held = targets.c_s.tokens, targets.c_0.tokens, targets.c_held.tokens
-    w, keep = shares(targets).sqrt()[:, None, None].to(c_s), (retain/len(held))**.5
+    w = shares(targets).sqrt()[:, None, None].to(c_s)
+    keep = (retain*targets.share_held).sqrt()[:, None, None].to(held)
     return [in_float64(c.flatten(0, 1)) for c in (w*c_s, w*esd_target(c_s, c_0, eta), keep*held)]
 
 def last_word_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta:float=0.) -> list: # C, G and P
@@ -53,7 +54,7 @@ def last_word_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta
 
 ROWS = dict(all=concept_rows, last=last_word_rows)
 
-# %% ../../nbs/08a_closed_form.ipynb #2536bad6
+# %% ../../nbs/08a_closed_form.ipynb #0aa6073a
 def edit_projections(old:dict, C, G, P, lam:float, more=()) -> dict: # name → new matrix
     "The matrices of `kv_projections` edited for rows of a concept; each of `more` (n, d) goes where C goes."
     if not lam > 0: raise HfiError(f'lam={lam}: give a positive number, large to change little')

@@ -22,7 +22,7 @@ from .targets import Targets
 from ..training.loop import Loop, fingerprint, run
 from ..training.processes import map_ranks, shard, world_size
 
-# %% ../../nbs/08_distill.ipynb #72781076
+# %% ../../nbs/08_distill.ipynb #63ed63e9
 @dataclass
 class Settings:
     "How a concept is trained out. None: from the model's recipe. The other defaults are ours, found on the mini world."
@@ -130,10 +130,10 @@ def ca_removal(loop) -> torch.Tensor:
     return distance_to(loop.predict(z, t, loop.targets.c_anchor[i]), target)
 
 METHODS = { # name → loss, and the weights that learn
-    'sdd': (sdd_removal, 'cross-attention'),
-    'esd-x': (esd_removal, 'cross-attention'),
+    'sdd': (sdd_removal, None), # None: the backbone's usual scope
+    'esd-x': (esd_removal, None),
     'esd-u': (esd_removal, 'rest'),
-    'ca': (ca_removal, 'cross-attention')}
+    'ca': (ca_removal, None)}
 
 # %% ../../nbs/08_distill.ipynb #b25c080f
 class Erasure(Loop):
@@ -152,7 +152,7 @@ class Erasure(Loop):
             raise HfiError('concept ablation learns from images rated safe: give safe=, safe_images= and tokens')
         self.removal, scope = METHODS[chosen.method]
         self.points = POINTS[chosen.points]
-        learn = {k: torch.nn.Parameter(w) for k, w in backbone_of(self.start).trainable(scope).items()}
+        learn = {k: torch.nn.Parameter(w) for k, w in backbone_of(self.start).trainable(scope or self.net.scopes[0]).items()}
         super().__init__(learn, chosen.lr, chosen.seed, chosen.weight_decay)
         self.extra = {k: w.detach().clone() for k, w in self.params.items()} # the teacher
         self.student = backbone_of(backbone_of(self.start).with_weights(self.params))

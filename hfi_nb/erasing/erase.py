@@ -30,7 +30,7 @@ PRESETS = ('hfi_nb', 'paper')
 _ESD = dict(points='fresh', times='uniform', updates=1000, lr=1e-5, decay=False, batch=1, ema=0., retain=0., eta=1.,
             guidance=3., steps=50, clip=None)
 PAPER = { # method → settings as its authors published them for Stable Diffusion 1.4
-    # 2307.05977 and its script train_sdd.py; HFI (2407.21032) differs in times='beta'
+    # 2307.05977 and its script train_sdd.py, whose guidance is 1 by default; HFI (2407.21032) has times='beta'
     'sdd': dict(points='fresh', times='uniform', updates=1500, lr=1e-5, decay=False, batch=1, ema=.999, retain=0.,
                 guidance=3., steps=50, weight_decay=1e-4),
     'esd-x': _ESD, # 2303.07345, section 5: 1000 updates of batch 1, η = 1, on trajectories of the student itself
@@ -38,7 +38,8 @@ PAPER = { # method → settings as its authors published them for Stable Diffusi
     # 2303.13516 and its diffusers script: 100 updates at 2e-6 a sample, a batch of 8; the noise-based variant.
     # The authors train keys and values only, this library all of cross-attention.
     'ca': dict(updates=100, lr=1.6e-5, batch=8, decay=False, ema=0., retain=0., weight_decay=.01),
-    'uce': dict(rows='last', retain=1., eta=0., lam=.5), # 2308.14761 and its script uce_sd_erase.py
+    # 2308.14761 and its script uce_sd_erase.py; the guide is the empty prompt, as the script has it for objects
+    'uce': dict(rows='last', retain=1., eta=0., lam=.5),
     'rece': dict(rows='last', retain=1., eta=0., lam=.5, reg=.1, rounds=3)} # 2407.12383: for nudity
 
 def settings_of(method:str) -> list: # names
@@ -54,7 +55,7 @@ def preset_settings(pipe:DiffusionPipeline, method:str, preset:str) -> dict:
     if method in PAPER: return PAPER[method] | backbone_of(pipe).recipe.paper.get(method, {})
     raise HfiError(f'{method} has no preset {preset!r}, because it is this library\'s own: use preset="hfi_nb"')
 
-# %% ../../nbs/08b_erase.ipynb #ff6e0fdd
+# %% ../../nbs/08b_erase.ipynb #3932d89b
 def choose(purpose:str, tokens:Sequence, contexts:Sequence, safe:Sequence, rejected:Sequence) -> tuple: # method, start
     "A method for a purpose: a formula for a model behind a prompt, training for weights that are given away."
     if purpose not in PURPOSES:
@@ -83,7 +84,7 @@ def erasing_facts(pipe:DiffusionPipeline) -> dict: # {} for a model that was not
     "How an erased pipeline was made: method, preset, settings, what each source contributed, and the quick check."
     return getattr(pipe, '_hfi_erasing', {})
 
-# %% ../../nbs/08b_erase.ipynb #d582e25d
+# %% ../../nbs/08b_erase.ipynb #d0173d24
 def erase(
     pipe:DiffusionPipeline, # stays as it is
     tokens:Sequence=(), # soft tokens, or words the model knows as plain strings
@@ -102,7 +103,9 @@ def erase(
     **settings, # of the method: see `settings_of`
 ) -> DiffusionPipeline: # shares all but the changed weights with `pipe`
     "Erase a concept; `HfiError`, before any work, for what does not fit. `erasing_facts` says how it was done."
-    if method is None: method, start = choose(purpose, tokens, contexts, safe, rejected)
+    if method is None:
+        method, begin = choose(purpose, tokens, contexts, safe, rejected)
+        start = start or begin
     check_choice(method, start, settings, preset, rejected)
     settings = preset_settings(pipe, method, preset) | settings
     if preset == 'paper': contexts = ()

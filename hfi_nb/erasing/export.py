@@ -27,10 +27,11 @@ def delta(base:DiffusionPipeline, erased:DiffusionPipeline) -> dict: # name → 
     "The denoiser's weights in which two pipelines differ; `HfiError` if they differ in none."
     for pipe in (base, erased): check_plain(pipe)
     old, new = (backbone_of(pipe).denoiser.state_dict() for pipe in (base, erased))
-    if old.keys() != new.keys(): raise HfiError('base and erased model have different weights: give two pipelines of one architecture')
+    if old.keys() != new.keys():
+        raise HfiError('base and erased model have different weights: give two pipelines of one architecture')
     found = {k: (new[k].to(w.device)-w).float() for k, w in old.items() if not torch.equal(new[k].to(w.device), w)}
     if found: return found
-    raise HfiError('base and erased model are the same, so there is no difference to keep: give the pipeline that erase made')
+    raise HfiError('base and erased model are the same, so there is no difference to keep: give what erase made')
 
 def add_change(base:DiffusionPipeline, change:dict, strength:float=1.) -> DiffusionPipeline: # change: name → difference
     "θ + s·Δ: the base model with `strength` times a difference of its denoiser's weights."
@@ -55,8 +56,9 @@ def load_delta(base:DiffusionPipeline, path:str|Path, strength:float=1.) -> Diff
     except (SafetensorError, OSError) as e:
         raise HfiError(f'no delta in {path} ({e}): give a file that save_delta wrote') from e
     if facts.get('base') != model_hash(base):
-        raise HfiError(f'{path} was made from another base model ({str(facts.get("base"))[:12]}) or in another precision '
-                       f'({facts.get("dtype", "unknown")}): load that one, with dtype=')
+        base, dtype = str(facts.get('base'))[:12], facts.get('dtype', 'unknown')
+        raise HfiError(f'{path} was made from another base model ({base}) or in another precision ({dtype}): '
+                       'load that one, with dtype=')
     if bad := [k for k, d in found.items() if not d.isfinite().all()]:
         raise HfiError(f'{path} holds numbers that are not finite ({bad[0]}): erase again')
     return add_change(base, found, strength)
@@ -81,7 +83,8 @@ def lora(
     net, found, state, kept = backbone_of(base), delta(base, erased), {}, 0.
     scope = net.scopes[0]
     matrices = {k: d for k, d in found.items() if d.ndim == 2 and k.endswith('.weight') and k in net.names(scope)}
-    if not matrices: raise HfiError(f'the models do not differ in any matrix of {scope}: save_delta keeps other differences')
+    if not matrices:
+        raise HfiError(f'the models do not differ in any matrix of {scope}: save_delta keeps other differences')
     for name, d in matrices.items():
         A, B, square = low_rank(d, rank)
         state |= {f'{name[:-7]}.lora_A.weight': A, f'{name[:-7]}.lora_B.weight': B}
@@ -98,7 +101,7 @@ def lora_change(state:dict) -> dict: # name → difference, float32
 LORA_FILES = dict(diffusers='pytorch_lora_weights.safetensors', kohya='kohya_lora_weights.safetensors')
 
 def as_kohya(state:dict) -> dict:
-    "A LoRA under kohya's names, with one alpha for all layers: where layers differ in it, diffusers 0.42 scales them wrongly."
+    "A LoRA under kohya's names, with one alpha for all layers, because diffusers 0.42 takes one for all."
     found = {k: w.float() for k, w in convert_state_dict_to_kohya(state).items()}
     alphas = {k: w for k, w in found.items() if k.endswith('.alpha')}
     most = max(alphas.values())
@@ -117,7 +120,9 @@ def save_lora(
     with atomic(make_folder(folder)/LORA_FILES[naming]) as part:
         save_file({k: w.contiguous() for k, w in state.items()}, part, metadata=dict(format='pt'))
     write_json(Path(folder)/'hfi_lora.json', dict(base=made_from, rank=rank, relative_error=error))
-    if error > ENOUGH: warnings.warn(f'rank {rank} keeps {1-error:.0%} of the change: raise rank, and count again what is erased', stacklevel=2)
+    if error <= ENOUGH: return error
+    said = f'rank {rank} keeps {1-error:.0%} of the change: raise rank, and count again what is erased'
+    warnings.warn(said, stacklevel=2)
     return error
 
 # %% ../../nbs/08c_export.ipynb #73896e1c
@@ -141,14 +146,16 @@ def apply_weights(pipe:DiffusionPipeline, path:str|Path) -> DiffusionPipeline: #
     known = {k: k for k in own} | {v.removeprefix(PREFIXES[0]): k for k, v in original_names(net).items()}
     try:
         with safe_open(path, 'pt') as f: given = {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, OSError) as e: raise HfiError(f'no weights in {path} ({e}): give a safetensors file') from e
+    except (SafetensorError, OSError) as e:
+        raise HfiError(f'no weights in {path} ({e}): give a safetensors file') from e
     found = {k: weight_name(k, known) for k in given}
     if unknown := [k for k, name in found.items() if name is None]:
-        raise HfiError(f'{path} holds {unknown[0]!r}, which this model does not have: give weights of the same architecture')
+        raise HfiError(f'{path} holds {unknown[0]!r}, which this model does not have: '
+                       'give weights of the same architecture')
     weights = {found[k]: w for k, w in given.items()}
     if odd := [k for k, w in weights.items() if w.numel() != own[k].numel()]:
-        raise HfiError(f'{odd[0]} has the shape {tuple(weights[odd[0]].shape)} in {path}, here {tuple(own[odd[0]].shape)}: '
-                       'give weights of the same architecture')
+        there, here = (tuple(ws[odd[0]].shape) for ws in (weights, own))
+        raise HfiError(f'{odd[0]} has the shape {there} in {path}, here {here}: give weights of the same architecture')
     if bad := [k for k, w in weights.items() if not w.isfinite().all()]:
         raise HfiError(f'{path} holds numbers that are not finite ({bad[0]}): get the file again')
     weights = {k: w.view(own[k].shape).to(own[k]) for k, w in weights.items()}

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'rejected_rows', 'held_prompts', 'safe_rows', 'make_targets', 'join_rows']
+           'rejected_rows', 'held_prompts', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
-# %% ../../nbs/07a_targets.ipynb #0a64836a
+# %% ../../nbs/07a_targets.ipynb #5d0a3e52
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from ..backbones.loading import backbone_of
 from ..concept import Concept, as_list, insert_phrase
 from ..core import HfiError
 
-# %% ../../nbs/07a_targets.ipynb #466a65e0
+# %% ../../nbs/07a_targets.ipynb #f91e1413
 @dataclass
 class Targets:
     "Prompts with the concept, what they become, and what must stay; as embeddings and latents. m rows, k safe rows."
@@ -30,7 +30,8 @@ class Targets:
     c_safe:Condition # k rows, prompts that must stay
     c_anchor:Condition # k rows, the same prompts with the concept; no rows where they were not asked for
     z_safe:torch.Tensor # (k, ch, h, w) latents of the safe images; no rows where there are none
-    c_held:Condition # what a formula holds in place: the safe prompts, or what stands in for them
+    c_held:Condition # what a formula holds in place: the safe prompts, words of the vocabulary, or both
+    share_held:torch.Tensor # how much each row of c_held counts; one in all
     empty:Condition # one row, no prompt; where there is a phrase, aligned with it
     rejected:torch.Tensor # (m,) whether the row is a rejected prompt
     end_s:torch.Tensor # (m,) place of the end token in each prompt with the concept
@@ -47,10 +48,10 @@ class Targets:
         conditions = [self.c_s, self.c_0, self.c_safe, self.c_anchor, self.empty]
         return [x for c in conditions for x in c.tensors()]+[self.concept, self.weight, self.z_safe]
 
-# %% ../../nbs/07a_targets.ipynb #297be90e
+# %% ../../nbs/07a_targets.ipynb #633b17ca
 def ends(pipe:DiffusionPipeline, ids:torch.Tensor) -> torch.Tensor: # (b,)
     "Place of the end token in each row of word ids (b, length)."
-    end = pipe.tokenizer.eos_token_id
+    end = backbone_of(pipe).encoders[0][0].eos_token_id
     return torch.tensor([row.index(end) for row in ids.tolist()], dtype=torch.long)
 
 def align_unconditional(
@@ -60,14 +61,14 @@ def align_unconditional(
     ids_with:torch.Tensor, # (b, length) words of the longer prompts
 ) -> Condition: # like c
     "Conditions of prompts with their words moved beside themselves in longer prompts."
-    n, c = pipe.tokenizer.model_max_length, c.map(torch.clone)
+    n, c = ids.shape[1], c.map(torch.clone)
     shift = (ends(pipe, ids_with)-ends(pipe, ids)).tolist()
     for row, short, long, by in zip(c.tokens, ids.tolist(), ids_with.tolist(), shift, strict=True):
         at = next((i for i in range(n) if short[i] != long[i]), n)
         row[at:n] = row[at:n].roll(by, 0)
     return c
 
-# %% ../../nbs/07a_targets.ipynb #fa5f389f
+# %% ../../nbs/07a_targets.ipynb #aad797cc
 def nearest_rows(c_s:Condition, c_safe:Condition) -> torch.Tensor: # (m,) row numbers of c_safe
     "Of each prompt the safe prompt whose embedding is nearest."
     return torch.cdist(c_s.tokens.flatten(1).float(), c_safe.tokens.flatten(1).float()).argmin(1)
@@ -93,7 +94,7 @@ def check_sources(tokens:list, weights:Sequence|None, rejected:dict, safe:list, 
     if weights is not None and (len(weights) != len(tokens) or not min(weights) > 0):
         raise HfiError(f'weights={list(weights)}: give one positive number for each of {len(tokens)} tokens')
 
-# %% ../../nbs/07a_targets.ipynb #f570bf71
+# %% ../../nbs/07a_targets.ipynb #9495cf94
 @dataclass
 class Rows:
     "Some prompts with the concept, and what they become."
@@ -124,7 +125,7 @@ def rejected_rows(pipe:DiffusionPipeline, rejected:dict, c_safe:Condition, numbe
     weight = [rejected[text]*total/whole for text in texts]
     return Rows(c_s, c_safe[nearest_rows(c_s, c_safe)], ends(pipe, net.tokenize(texts)[0]), [number]*len(texts), weight)
 
-# %% ../../nbs/07a_targets.ipynb #03a39a40
+# %% ../../nbs/07a_targets.ipynb #ffc5f925
 def held_prompts(
     pipe:DiffusionPipeline,
     concept:Concept,
@@ -141,6 +142,12 @@ def held_prompts(
     said = [insert_phrase(places[i % len(places)], concept.say(word)) for i, word in enumerate(words)]
     return list(dict.fromkeys([*(insert_phrase(text, '') for text in contexts), *words, *said]))
 
+def hold(c_safe:Condition, c_spare:Condition) -> tuple: # the rows that are held, and how much each counts
+    "Safe prompts and what stands in for them or beside them; each of the two that is there counts alike."
+    sizes = [len(c) for c in (c_safe, c_spare) if len(c)]
+    share = torch.cat([torch.full((n,), 1/n/len(sizes), dtype=torch.float64) for n in sizes])
+    return Condition.cat([c_safe, c_spare]), share
+
 def safe_rows(pipe:DiffusionPipeline, safe:list, phrases:list, soft:list, images:Sequence|None) -> tuple:
     "c_safe, c_anchor, latents of the images, and the places of the end tokens; k rows each, or none."
     net = backbone_of(pipe)
@@ -152,7 +159,7 @@ def safe_rows(pipe:DiffusionPipeline, safe:list, phrases:list, soft:list, images
     c_anchor = net.encode(asked, soft) if asked else c_safe[:0]
     return c_safe, c_anchor, net.to_latents(images) if images else none, end
 
-# %% ../../nbs/07a_targets.ipynb #9cc2dd37
+# %% ../../nbs/07a_targets.ipynb #c5c1be89
 def make_targets(
     pipe:DiffusionPipeline,
     tokens:Sequence=(), # soft tokens, or words of the model's own vocabulary as plain strings
@@ -175,17 +182,17 @@ def make_targets(
     phrases = [concept.say(getattr(t, 'name', t)) for t in tokens if anchors]
     soft = [t for t in tokens if not isinstance(t, str)]
     found = safe_rows(pipe, [safe[i] for i in kept], phrases, soft, images)
-    words = [t for t in tokens if isinstance(t, str)]
-    held = found[0] if kept else backbone_of(pipe).encode(held_prompts(pipe, concept, contexts, words))
+    words = [t for t in tokens if isinstance(t, str)]+list(rejected)
+    spare = held_prompts(pipe, concept, contexts, words) if rejected or not kept else []
+    held = hold(found[0], backbone_of(pipe).encode(spare) if spare else found[0][:0])
     parts = [token_rows(pipe, tokens, concept, contexts, weights)] if tokens else []
     total = sum(parts[0].weight) if tokens else len(rejected) # rejected prompts are learned from as often as all tokens
     if rejected: parts.append(rejected_rows(pipe, rejected, found[0], len(tokens), total))
     counts = dict(tokens=len(soft), words=len(tokens)-len(soft), contexts=len(contexts), rejected=len(rejected))
     return join_rows(pipe, parts, found, held, counts | dict(safe=len(kept), both=len(safe)-len(kept)))
 
-def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:Condition, counts:dict) -> Targets:
+def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:tuple, counts:dict) -> Targets:
     "`Targets` of the rows of all sources."
-    c_safe, c_anchor, z_safe, end_safe = found
     weight = torch.tensor([w for part in parts for w in part.weight], dtype=torch.float32)
     concept = torch.tensor([k for part in parts for k in part.concept])
     rejected = concept == counts['tokens']+counts['words']
@@ -194,4 +201,5 @@ def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:Condition, c
     empty = backbone_of(pipe).encode([None]) if rejected.all() else parts[0].c_0[:1]
     c_s, c_0 = (Condition.cat(getattr(part, name) for part in parts) for name in ('c_s', 'c_0'))
     end_s = torch.cat([part.end for part in parts])
-    return Targets(c_s, c_0, concept, weight, c_safe, c_anchor, z_safe, held, empty, rejected, end_s, end_safe, sources)
+    given = (c_s, c_0, concept, weight, *found[:3], *held, empty)
+    return Targets(*given, rejected, end_s, found[3], sources)

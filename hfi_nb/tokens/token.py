@@ -65,9 +65,7 @@ class SoftToken:
 
     def add_to(self, pipe:DiffusionPipeline):
         "Teach the token to a pipeline, for good; prompts may then name it."
-        net = backbone_of(pipe)
-        for (tok, encoder), v in zip(net.encoders, net.split_rows(self.check().vectors), strict=True):
-            pipe.load_textual_inversion({self.name: v}, token=self.name, tokenizer=tok, text_encoder=encoder)
+        backbone_of(pipe).teach(self.name, self.check().vectors)
 
     def _repr_html_(self) -> str:
         n, width = self.vectors.shape

@@ -21,7 +21,7 @@ from ..devices import default_device
 # %% ../../nbs/02a_processes.ipynb #08151026
 @cache
 def _state():
-    "The first call connects the processes; they part in order at the end, or threads of the connection abort the interpreter."
+    "Connects the processes; they part in order at the end, or threads of the connection abort the interpreter."
     state = PartialState(cpu=default_device().type == 'cpu')
     atexit.register(state.destroy_process_group)
     return state
@@ -39,7 +39,8 @@ def _peers():
     "What a process sees when another one is gone, in words."
     try: yield
     except RuntimeError as e:
-        raise HfiError(f'another process of this run has stopped: its own message says why. What was finished is kept; start the same command again ({str(e).splitlines()[0]})') from e
+        raise HfiError('another process of this run has stopped: its own message says why. What was finished is kept; '
+                       f'start the same command again ({str(e).splitlines()[0]})') from e
 
 # %% ../../nbs/02a_processes.ipynb #2a97be3d
 def map_ranks(
@@ -54,7 +55,7 @@ def map_ranks(
     if world_size() > 1:
         mine, found = found[0], [None]*world_size()
         with _peers(): dist.all_gather_object(found, mine)
-    done = {i: o for some in found for i, o in some.items()}
+    done = {i: result for some in found for i, result in some.items()}
     return [done[i] for i in range(len(parts))]
 
 def broadcast(value):
@@ -72,13 +73,16 @@ def main_only(work):
 # %% ../../nbs/02a_processes.ipynb #daac7406
 def shard(batch): # of a tensor
     "This process's rows of a batch that all have drawn alike; `HfiError` if the shares would not be equal."
-    if len(batch) % world_size(): raise HfiError(f'a batch of {len(batch)} has no {world_size()} equal shares: make it a multiple of the number of processes')
+    if len(batch) % world_size():
+        raise HfiError(f'a batch of {len(batch)} has no {world_size()} equal shares: '
+                       'make it a multiple of the number of processes')
     return batch[rank()::world_size()]
 
 def all_reduce_mean(tensors) -> list: # like `tensors`
     "The mean over all processes of each tensor."
     tensors = list(tensors)
     if world_size() == 1: return tensors
-    flat = torch.cat([o.flatten() for o in tensors])
+    flat = torch.cat([t.flatten() for t in tensors])
     with _peers(): dist.all_reduce(flat)
-    return [o.view_as(t) for o, t in zip((flat/world_size()).split([t.numel() for t in tensors]), tensors, strict=True)]
+    means = (flat/world_size()).split([t.numel() for t in tensors])
+    return [mean.view_as(t) for mean, t in zip(means, tensors, strict=True)]

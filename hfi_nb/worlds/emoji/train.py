@@ -4,7 +4,7 @@
 __all__ = ['jitter', 'to_tensor', 'training_pictures', 'fit', 'new_vae', 'encode', 'normalise_latents', 'edges', 'fast_cpu',
            'picture_loss', 'vae_loss', 'train_vae', 'train_decoder', 'all_captions', 'new_tokenizer',
            'new_text_encoder', 'new_unet', 'new_scheduler', 'noise_loss', 'draw_caption', 'Trainer', 'train',
-           'export_model']
+           'for_any_version', 'export_model']
 
 # %% ../../../nbs/21_train.ipynb #5e09874d
 import json
@@ -205,17 +205,23 @@ def draw_caption(rng, style, name) -> str:
 
 # %% ../../../nbs/21_train.ipynb #c2374866
 class Trainer:
-    "Text encoder and UNet, their average, optimizer, step and generators."
-    def __init__(self, folder, lr=1e-3, decay=None):
+    "Text encoder and denoiser, their average, optimizer, step and generators."
+    betas = (.9, .99) # of AdamW
+    def __init__(self, folder, lr:float=1e-3, decay:tuple|None=None): # decay: the steps between which the rate falls
         self.folder, self.lr, self.decay, self.step, self.losses = make_folder(folder), lr, decay, 0, []
+        self.build()
+        self.ema = {k: v.clone() for k, v in self.nets.state_dict().items()}
+        self.opt = torch.optim.AdamW(self.nets.parameters(), lr=lr, betas=self.betas, weight_decay=.01, fused=True)
+        self.generator, self.rng = torch.Generator().manual_seed(1), random.Random(1)
+        if (self.folder/'checkpoint.pt').exists(): self.load()
+
+    def build(self):
+        "Everything before the first step: autoencoder, scheduler and tokenizer as they are, text encoder and UNet untrained."
         self.vae, self.scheduler = AutoencoderKL.from_pretrained(self.folder/'vae').eval(), new_scheduler()
         self.tokenizer = CLIPTokenizer.from_pretrained(self.folder/'tokenizer')
         torch.manual_seed(0)
-        self.nets = torch.nn.ModuleDict(dict(text_encoder=new_text_encoder(self.tokenizer), unet=new_unet().to(memory_format=torch.channels_last)))
-        self.ema = {k: v.clone() for k, v in self.nets.state_dict().items()}
-        self.opt = torch.optim.AdamW(self.nets.parameters(), lr=lr, betas=(.9, .99), weight_decay=.01, fused=True)
-        self.generator, self.rng = torch.Generator().manual_seed(1), random.Random(1)
-        if (self.folder/'checkpoint.pt').exists(): self.load()
+        unet = new_unet().to(memory_format=torch.channels_last)
+        self.nets = torch.nn.ModuleDict(dict(text_encoder=new_text_encoder(self.tokenizer), unet=unet))
 
     def state(self):
         "Everything the next step depends on."
@@ -235,10 +241,13 @@ class Trainer:
         self.generator.set_state(s['generator'])
         self.rng.setstate(s['rng'])
 
-    def embed(self, captions):
-        "Text embeddings with gradient, (b, l, d)."
-        ids = self.tokenizer(captions, padding='max_length', truncation=True, return_tensors='pt').input_ids
-        return self.nets['text_encoder'](ids).last_hidden_state
+    def ids(self, captions): # (b, l)
+        return self.tokenizer(captions, padding='max_length', truncation=True, return_tensors='pt').input_ids
+
+    def loss(self, z, captions) -> torch.Tensor:
+        "The loss on clean latents and their captions, with gradients for text encoder and UNet."
+        c = self.nets['text_encoder'](self.ids(captions)).last_hidden_state
+        return noise_loss(self.nets['unet'], self.scheduler, z, c, self.generator).mean()
 
     def lr_at(self, step, warmup=200):
         "Warm up and hold; with `decay=(from, to)` fall to a hundredth in a straight line."
@@ -246,9 +255,9 @@ class Trainer:
         return self.lr*min(1, (step+1)/warmup, max(.01, (end-step)/(end-start)))
 
     def train_step(self, z, captions):
-        "One step of text encoder and UNet on clean latents and their captions."
+        "One step on clean latents and their captions."
         for group in self.opt.param_groups: group['lr'] = self.lr_at(self.step)
-        loss = noise_loss(self.nets['unet'], self.scheduler, z, self.embed(captions), self.generator).mean()
+        loss = self.loss(z, captions)
         self.opt.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.nets.parameters(), 1.)
@@ -273,10 +282,10 @@ class Trainer:
         return pipe
 
 # %% ../../../nbs/21_train.ipynb #7f24058a
-def train(folder, steps:int, batch:int=64, save_every:int=250, decay=None, callback=None):
-    "Train up to `steps` (in all, not more), resuming from the checkpoint in `folder`; `decay=(from, to)` lets the learning rate fall."
+def train(trainer:Trainer, steps:int, batch:int=64, save_every:int=250, callback=None) -> Trainer:
+    "Train up to `steps` (in all, not more), with a checkpoint every so often; `callback` gets the trainer after each."
     torch.set_num_threads(2)
-    trainer, world = Trainer(folder, decay=decay), load_world()
+    world = load_world()
     pictures, pairs = training_pictures()
     latents = encode(trainer.vae, pictures)
     for _ in tqdm(range(trainer.step, steps), initial=trainer.step, total=steps):
@@ -288,10 +297,27 @@ def train(folder, steps:int, batch:int=64, save_every:int=250, decay=None, callb
     return trainer
 
 # %% ../../../nbs/21_train.ipynb #40854ef5
+def for_any_version(folder):
+    """Make a saved pipeline load in every version of transformers.
+    Version 5 loads a text encoder in its config's dtype, beside denoisers in float32, so the config says float32; the weights may stay float16.
+    Version 4 reads a CLIP tokenizer from vocab.json and merges.txt, which version 5 no longer writes."""
+    for file in Path(folder).glob('text_encoder*/config.json'):
+        file.write_text(json.dumps(json.loads(file.read_text()) | dict(dtype='float32'), indent=2, sort_keys=True)+'\n')
+    for file in Path(folder).glob('tokenizer*/tokenizer.json'):
+        model = json.loads(file.read_text())['model']
+        pairs = [m if isinstance(m, str) else ' '.join(m) for m in model['merges']]
+        file.with_name('vocab.json').write_text(json.dumps(model['vocab'], ensure_ascii=False))
+        file.with_name('merges.txt').write_text('\n'.join(['#version: 0.2', *pairs])+'\n')
+
 def export_model(trainer:Trainer, folder):
     "Save the averaged weights as a float16 pipeline, with the record of the training beside it."
     pipe = trainer.pipeline()
-    for net in (pipe.vae, pipe.text_encoder, pipe.unet): net.half().register_to_config(_name_or_path='') if hasattr(net, 'register_to_config') else net.half()
+    for net in pipe.components.values():
+        if not isinstance(net, torch.nn.Module): continue
+        net.half()
+        if hasattr(net, 'register_to_config'): net.register_to_config(_name_or_path='')
     pipe.save_pretrained(folder)
+    for_any_version(folder)
+    losses = np.array(trainer.losses[:trainer.step//50*50]).reshape(-1, 50).mean(1).round(4)
     with atomic(Path(folder)/'training.json') as part:
-        part.write_text(json.dumps(dict(steps=trainer.step, batch=64, loss_per_50_steps=np.array(trainer.losses[:trainer.step//50*50]).reshape(-1, 50).mean(1).round(4).tolist())))
+        part.write_text(json.dumps(dict(steps=trainer.step, batch=64, loss_per_50_steps=losses.tolist())))
