@@ -27,7 +27,8 @@ from hfi_nb.backbones.loading import backbone_of
 from hfi_nb.backbones.memory import predict_memory
 from hfi_nb.core import data_dir
 from hfi_nb.devices import default_device
-from hfi_nb.erasing.distill import Erasure, make_targets
+from hfi_nb.erasing.distill import Erasure
+from hfi_nb.erasing.targets import make_targets
 from hfi_nb.tokens.inversion import Inversion
 
 UNETS = dict( # the public models' configs

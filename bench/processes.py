@@ -27,12 +27,13 @@ from hfi_nb.candidates.generate import generate
 from hfi_nb.erasing.distill import distill
 from hfi_nb.erasing.targets import make_targets
 from hfi_nb.reward.features import image_features
+from hfi_nb.worlds.emoji.world import clip_folder
 from hfi_nb.training.processes import main_only
 stage, folder, n = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 pipe = load_pipeline()
 if stage == 'generate':
     rows = generate(pipe, ['cat face', 'house']*(n//2), range(n), folder, batch=8, steps=10)
-    image_features([folder/r['file'] for r in rows], cache=folder, batch=8)
+    image_features([folder/r['file'] for r in rows], clip_folder(), cache=folder, batch=8)
 else:
     images = sample(pipe, ['house', 'cat face'], [0, 1], steps=4)
     targets = make_targets(pipe, ['ink'], contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=images)

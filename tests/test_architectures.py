@@ -42,7 +42,8 @@ from hfi_nb.backbones.sampling import sample
 from hfi_nb.core import HfiError, data_dir
 from hfi_nb.devices import seeded_noise
 from hfi_nb.erasing.closed_form import concept_rows
-from hfi_nb.erasing.distill import Erasure, make_targets
+from hfi_nb.erasing.distill import Erasure
+from hfi_nb.erasing.targets import make_targets
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.export import LORA_FILES, load_delta, save_delta, save_lora
 from hfi_nb.erasing.guards import guard
@@ -305,7 +306,7 @@ def token_file(kind, tmp):
         ref.load_textual_inversion(found['clip_l'], token='<no>', text_encoder=ref.text_encoder, tokenizer=ref.tokenizer)
         ref.load_textual_inversion(found['clip_g'], token='<no>', text_encoder=ref.text_encoder_2, tokenizer=ref.tokenizer_2)
     assert far(images, asked(ref, asking)) <= 2 and far(images, sample(taught, asking, SEEDS, **how)) <= 2
-TRAINED = dict(updates=2, batch=2, paths=2, steps=2, refresh=2, every=2, lr=.03)
+TRAINED = dict(updates=2, batch=2, trajectories=2, steps=2, refresh=2, every=2, lr=.03)
 METHODS = dict(sdd=TRAINED, ca=TRAINED, uce={}, rece={}) | {'esd-x': TRAINED}
 
 def an_erased(kind, method='uce'):

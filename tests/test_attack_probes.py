@@ -92,7 +92,7 @@ def test_a_score_so_small_that_float16_loses_its_gradient_still_pulls():
 
 
 def test_the_reward_on_pixels_is_the_reward_and_its_gradient_raises_it():
-    pipe, world, clip = the_pipe(), load_world(), load_clip()
+    pipe, world, clip = the_pipe(), load_world(), load_clip(backbone_of(the_pipe()).recipe.clip)
     net, images = backbone_of(pipe), [world.image(a, s) for a in ('ink', 'noto') for s in world.subjects[:8]]
     features, y = image_features(images, clip), np.repeat([1., 0.], 8)
     small = [im.resize((64, 64)) for im in images]

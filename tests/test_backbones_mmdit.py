@@ -22,7 +22,8 @@ from hfi_nb.backbones.base import Condition, times_and_noise
 from hfi_nb.backbones.loading import backbone_of
 from hfi_nb.core import HfiError, data_dir
 from hfi_nb.devices import seeded_noise
-from hfi_nb.erasing.distill import Erasure, Targets, fill_buffer, make_targets
+from hfi_nb.erasing.distill import Erasure, fill_buffer
+from hfi_nb.erasing.targets import Targets, make_targets
 def small(shift=3., layers=2, **schedule):
     "A Stable Diffusion 3 with random weights: 16 × 16 pixels, the embedded tokenizer."
     torch.manual_seed(0)
@@ -66,7 +67,7 @@ def test_the_walk_goes_through_the_stock_scheduler_s_σ_with_a_fixed_shift_and_w
 def test_a_published_fault_a_point_of_the_replay_buffer_keeps_the_time_of_its_own_walk_so_that_a_clean_image_never_stands_at_a_random_time():
     pipe = small()
     task = make_targets(pipe, ['house'])
-    loop = Erasure(pipe, task, updates=1, steps=4, paths=2, batch=2)
+    loop = Erasure(pipe, task, updates=1, steps=4, trajectories=2, batch=2)
     z, t, row = fill_buffer(loop)
     sigmas = loop.net.sigmas(4)
     assert torch.allclose(t.unique(), sigmas[:-1].flip(0)) and t.min() > 0 and len(z) == 2*4 # the finished latents, σ = 0, are not among them
@@ -93,7 +94,7 @@ def test_a_published_fault_updates_too_small_for_bfloat16_are_kept_because_what_
     name = sorted(net.names('text-attention'))[0]
     W = net.denoiser.get_parameter(name).detach()
     assert torch.equal(W+(W*1e-4).to(torch.bfloat16), W) # bfloat16 would lose such a step
-    loop = Erasure(pipe, make_targets(pipe, ['house']), updates=4, steps=2, paths=2, batch=2, lr=1e-6, decay=False)
+    loop = Erasure(pipe, make_targets(pipe, ['house']), updates=4, steps=2, trajectories=2, batch=2, lr=1e-6, decay=False)
     assert all(p.dtype == torch.float32 for p in loop.params.values()) and set(loop.params) == net.names('attention')
     before = {k: p.detach().clone() for k, p in loop.params.items()}
     for _ in range(2): loop.train_step()

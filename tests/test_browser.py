@@ -328,7 +328,7 @@ def test_annotators_page(tmp_path, driver):
     root = make_study(tmp_path/'study')
     Image.new('RGB', (8, 8)).save(root/'private.png')
     (tmp_path/'text.md').write_text('# What counts\n\n- Black lines on white.\n')
-    Study(root, concept='ink drawings')
+    Study(root, concept='ink drawings').keep()
     options = ['--annotator', HOSTILE, '--per-page', '9', '--size', '96', '--repeats', '0']
     options += ['--guideline', str(tmp_path/'text.md')]
     server, address = serve_page(root, *options)
@@ -393,7 +393,7 @@ def moved_and_gone(page, store, root):
 @pytest.mark.skipif(not importlib.util.find_spec('voila'), reason='needs voila')
 def test_a_finger_shows_first_and_marks_second(tmp_path, driver):
     root = make_study(tmp_path/'study', 9, size=256)
-    Study(root, concept='ink drawings')
+    Study(root, concept='ink drawings').keep()
     server, address = serve_page(root, '--per-page', '4', '--repeats', '0')
     try:
         driver.get(address)

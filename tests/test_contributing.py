@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hfi_nb.erasing.distill import METHODS, make_targets
+from hfi_nb.erasing.distill import METHODS
+from hfi_nb.erasing.targets import make_targets
 from hfi_nb.erasing.erase import CLOSED
 from hfi_nb.backbones.loading import model_hash
 from hfi_nb.backbones.sampling import sample

@@ -10,7 +10,7 @@ from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
 from hfi_nb.core import HfiError
 from hfi_nb.erasing.distill import METHODS as TRAINED
-from hfi_nb.core import HfiWarning
+from hfi_nb.erasing.quick_check import HfiWarning
 
 def named(pipe): return dict(backbone_of(pipe).denoiser.named_parameters())
 def same(a, b): return all(torch.equal(w, named(b)[k]) for k, w in named(a).items())

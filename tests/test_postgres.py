@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from test_feedback import check_current_answers
+from test_feedback_store import check_current_answers
 
 from hfi_nb.core import HfiError
 from hfi_nb.feedback.database import ANSWERS, EVENTS, VIEW_UPTO

@@ -13,7 +13,7 @@ from hfi_nb.worlds.emoji.world import clip_folder
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT/'nbs').glob('3*_sd15_*.ipynb'))
 SMALL = dict(BLUR=True, DRAW=dict(steps=2, guidance=3., batch=16), INVERT=dict(steps=2, every=1, batch=2), ATTACKED=dict(n=2, attacks=('replay', 'rece_embedding')),
-             ERASE=dict(updates=2, batch=2, paths=2, steps=2, refresh=2, every=2, checkpointing=True))
+             ERASE=dict(updates=2, batch=2, trajectories=2, steps=2, refresh=2, every=2, checkpointing=True))
 WORDS = {'31_sd15_style': dict(ARTIST='ink', NEAR='noto', OTHERS=('fluent',)), '32_sd15_bleeding': dict(SEEDS=1)}
 
 
@@ -45,7 +45,7 @@ def small_model(tmp_path_factory):
 
 def answer(study, prompts):
     "Two simulated annotators, in place of people at the panel, who dislike what was asked for with the concept."
-    wanted = {p.text for p in prompts if study.concept in (p.style, p.subject)}
+    wanted = {p.text for p in prompts if study.name in (p.style, p.subject)}
     for seed in (0, 1):
         person = SimulatedAnnotator(lambda i: study.records[i]['prompt'] in wanted, error=.05*seed, seed=seed)
         person.label(study.panel(person))

@@ -24,7 +24,8 @@ rows = generate(load_pipeline(), prompts, range(n), folder, batch=2, steps=2, ca
 '''
 FEATURES = DRAW + '''
 from hfi_nb.reward.features import image_features
-assert len(image_features([f'{folder}/{r["file"]}' for r in rows], cache=folder, batch=2)) == n
+from hfi_nb.worlds.emoji.world import clip_folder
+assert len(image_features([f'{folder}/{r["file"]}' for r in rows], clip_folder(), cache=folder, batch=2)) == n
 '''
 ERASE = '''
 import os

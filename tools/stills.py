@@ -99,7 +99,7 @@ def label_page(page, root):
     "The page that annotators see, with one page answered."
     study = root/'page'
     sample_study(study, 160)
-    Study(study, concept=CONCEPT)
+    Study(study, concept=CONCEPT).keep()
     (root/'guideline.md').write_text(GUIDELINE)
     server, address = serve_page(study, '--annotator', 'ana', '--repeats', '0', '--guideline', str(root/'guideline.md'))
     try:

@@ -181,7 +181,7 @@ class Inversion(Validation):
         lr:float|None=None, # default: the recipe's
         seed:int=0,
         patience:int=2, # validations without a better one after which a token stops; ours
-        average:float|None=None, # decay of a running mean of the rows; default: 0 for one token, .9 for several
+        average:float|None=None, # decay of a running mean of the rows; default: 0 for one token, .8 for several
         direction:bool=False,
         safe_images:Sequence=(), # PIL
         safe_prompts:Sequence[str]=(), # one each
@@ -194,8 +194,8 @@ class Inversion(Validation):
         rows = torch.cat([start_rows(pipe, word, vectors) for word in self.starts])
         self.rows = torch.nn.Parameter(rows.to(pipe.device))
         super().__init__(dict(rows=self.rows), recipe.token_lr if lr is None else lr, seed)
-        self.batch = batch or (recipe.token_batch if n == 1 else max(4, recipe.token_batch//n))
-        self.average = (0. if n == 1 else .9) if average is None else average
+        self.batch = batch or (recipe.token_batch if n == 1 else max(3, recipe.token_batch//n))
+        self.average = (0. if n == 1 else .8) if average is None else average
         self.vectors, self.patience, self.margin, self.direction = vectors, patience, margin, direction
         self.texts = Texts(self.net, clusters, concept, vectors, safe_prompts)
         self.take(clusters, safe_images, safe_prompts, seed)
