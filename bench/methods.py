@@ -25,7 +25,7 @@ from hfi_nb.reward.features import image_features, load_clip
 from hfi_nb.reward.select import OBJECT_THRESHOLD, clusters, nearest_words
 from hfi_nb.tokens.inversion import invert
 from hfi_nb.worlds.emoji.suite import emoji_suite
-from hfi_nb.worlds.emoji.world import load_world, make_prompts, shows
+from hfi_nb.worlds.emoji.world import clip_folder, load_world, make_prompts, shows
 
 SHORT = dict( # ten small updates from where the closed form ends
     start='uce', updates=10, lr=1e-3, batch=8, retain=5., ema=.8, trajectories=8, steps=8)
@@ -56,7 +56,7 @@ def clusters_of(pipe, world, concept):
     if concept in world.styles:
         return [('style', [(concept, s) for s in world.subjects if world.split[s] == 'train'][:40])]
     pairs = [(a, s) for a in world.styles for s in world.concepts[concept]]
-    features = image_features([world.image(*pair) for pair in pairs], load_clip())
+    features = image_features([world.image(*pair) for pair in pairs], load_clip(clip_folder()))
     number = clusters(features, least=OBJECT_THRESHOLD)[0]
     parts = [[p for p, m in zip(pairs, number, strict=True) if m == k] for k in range(max(number)+1)]
     return list(zip(nearest_words(pipe, features, number), parts, strict=True))

@@ -32,7 +32,7 @@ from hfi_nb.erasing.export import lora
 from hfi_nb.measure.evaluate import count_right
 from hfi_nb.reward.features import image_features, load_clip
 from hfi_nb.reward.model import fit_reward
-from hfi_nb.worlds.emoji.world import load_judge, load_world, shows
+from hfi_nb.worlds.emoji.world import clip_folder, load_judge, load_world, shows
 
 ERASED = { # name → method, what it is given, settings
     'sdd (word)': ('sdd', 'word', {}), 'sdd (token)': ('sdd', 'token', {}), 'esd-x': ('esd-x', 'token', {}),
@@ -63,7 +63,7 @@ class Bench:
     @cached_property
     def suspect(self):
         "The searches' own question, from a reward that knows the images; the judge only counts."
-        clip, safe = load_clip(), self.what['safe_images']
+        clip, safe = load_clip(clip_folder()), self.what['safe_images']
         features = image_features(self.images+safe, clip)
         reward = fit_reward(features, [1.]*len(self.images)+[0.]*len(safe))
         return lambda images: reward.probability(image_features(images, clip)) > .5

@@ -7,8 +7,10 @@ __all__ = ['LOOK', 'OWN', 'Playground', 'StrengthDial', 'Compare', 'own_words', 
 
 # %% ../nbs/12a_playground.ipynb #66329c8a
 import html
+from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
+from diffusers import DiffusionPipeline
 
 from .core import HfiError, image_grid, image_bytes
 
@@ -19,28 +21,34 @@ from .backbones.sampling import sample
 from .attack.red_team import ATTACKS, AttackResult, ThreatModel, run_attack
 
 # %% ../nbs/12a_playground.ipynb #c189287b
-LOOK = '<style>.hfi-conceal:not(:hover) { filter: blur(14px) grayscale(1); } .hfi-playground { width: max-content; max-width: 100%; padding: 14px; }</style>'
+LOOK = ('<style>.hfi-conceal:not(:hover) { filter: blur(14px) grayscale(1); } '
+        '.hfi-playground { width: max-content; max-width: 100%; padding: 14px; }</style>')
 
 class Playground:
     "Controls, a line of text and a picture below them; a bare name shows it."
     def __init__(self,
-        controls, # ipywidgets
+        controls:list, # ipywidgets
         alt:str, # what the picture is, for those who do not see it
         conceal:bool=None, # blur until pointed at; by default what is larger than 128 pixels
     ):
-        self.status, self.picture, self.conceal, self.images = widgets.HTML(), widgets.Image(format='png', layout=widgets.Layout(align_self='flex-start')), conceal, []
+        self.conceal = conceal
+        self.images = []
+        self.status = widgets.HTML()
+        self.picture = widgets.Image(format='png', layout=widgets.Layout(align_self='flex-start'))
         self.picture.alt = alt
-        self.panel = widgets.VBox([widgets.HTML(LOOK), widgets.HBox(controls, layout=widgets.Layout(flex_flow='row wrap')), self.status, self.picture])
+        row = widgets.HBox(controls, layout=widgets.Layout(flex_flow='row wrap'))
+        self.panel = widgets.VBox([widgets.HTML(LOOK), row, self.status, self.picture])
         self.panel.add_class('hfi-playground')
 
-    def show(self, images, columns:int, text:str='', **labels):
+    def show(self, images:list, columns:int, text:str='', **labels):
         "Put up pictures, row by row, and say something about them."
-        self.images, large = list(images), max(images[0].size) > 128
+        self.images = list(images)
+        large = max(images[0].size) > 128
         if large if self.conceal is None else self.conceal: self.picture.add_class('hfi-conceal')
         self.picture.value = image_bytes(image_grid(self.images, columns, zoom=1 if large else 2, **labels))
         self.status.value = html.escape(text)
 
-    def attempt(self, action, *args):
+    def attempt(self, action:Callable, *args):
         "Do something that may go wrong in a way the user can mend."
         try: action(*args)
         except HfiError as e: self.status.value = f'<b>{html.escape(str(e))}</b>'
@@ -51,21 +59,25 @@ class Playground:
 class StrengthDial(Playground):
     "Pictures from θ + s·Δ as the slider moves s: the base model at 0, the erased one at 1."
     def __init__(self,
-        base, # pipeline
-        erased, # pipeline made from it
-        prompts, # one column each
-        seeds=None, # 0, 1, … by default
+        base:DiffusionPipeline,
+        erased:DiffusionPipeline, # made from it
+        prompts:Iterable[str], # one column each
+        seeds:Iterable[int]=None, # 0, 1, … by default
         conceal:bool=None, # see `Playground`
         **drawing, # steps, guidance, tokens, …: see `draw`
     ):
-        self.base, self.change, self.prompts, self.drawing, self.drawn = base, delta(base, erased), list(prompts), drawing, {}
+        self.base = base
+        self.change = delta(base, erased)
+        self.prompts = list(prompts)
+        self.drawing = drawing
+        self.drawn = {}
         self.seeds = range(len(self.prompts)) if seeds is None else seeds
         self.slider = widgets.FloatSlider(1., min=0, max=1.5, step=.25, description='strength', continuous_update=False)
         super().__init__([self.slider], 'pictures of the base model, and at the strength chosen', conceal)
         self.slider.observe(lambda _: self.attempt(self.redraw), 'value')
         self.redraw()
 
-    def at(self, strength:float): # → a pipeline
+    def at(self, strength:float) -> DiffusionPipeline:
         "The base model with `strength` times the difference."
         return add_change(self.base, self.change, strength)
 
@@ -73,7 +85,8 @@ class StrengthDial(Playground):
         "Draw at the slider's strength, each strength once."
         for s in (0., self.slider.value):
             if s not in self.drawn: self.drawn[s] = sample(self.at(s), self.prompts, self.seeds, **self.drawing)
-        self.show([*self.drawn[0.], *self.drawn[s]], len(self.prompts), ' · '.join(self.prompts), rows=['base', f'{s:g}'])
+        text = ' · '.join(self.prompts)
+        self.show([*self.drawn[0.], *self.drawn[s]], len(self.prompts), text, rows=['base', f'{s:g}'])
 
 # %% ../nbs/12a_playground.ipynb #2d5916f2
 class Compare(Playground):
@@ -86,9 +99,13 @@ class Compare(Playground):
         **drawing, # steps, guidance, tokens, …: see `draw`
     ):
         if not models: raise HfiError('no models to compare: give at least one, as {name: pipeline}')
-        self.models, self.n, self.drawing = models, n, drawing
-        self.prompt = widgets.Text(prompt, description='prompt', continuous_update=False, layout=widgets.Layout(width='420px'))
-        self.seed = widgets.BoundedIntText(0, min=0, max=10**6, description='first seed', layout=widgets.Layout(width='180px'))
+        self.models = models
+        self.n = n
+        self.drawing = drawing
+        width = widgets.Layout(width='420px')
+        self.prompt = widgets.Text(prompt, description='prompt', continuous_update=False, layout=width)
+        width = widgets.Layout(width='180px')
+        self.seed = widgets.BoundedIntText(0, min=0, max=10**6, description='first seed', layout=width)
         super().__init__([self.prompt, self.seed], 'a row of pictures per model', conceal)
         for control in (self.prompt, self.seed): control.observe(lambda _: self.attempt(self.redraw), 'value')
         self.redraw()
@@ -96,14 +113,16 @@ class Compare(Playground):
     def redraw(self):
         "Draw what the controls say."
         seeds = range(self.seed.value, self.seed.value+self.n)
-        images = [im for model in self.models.values() for im in sample(model, [self.prompt.value]*self.n, seeds, **self.drawing)]
+        rows = [sample(model, [self.prompt.value]*self.n, seeds, **self.drawing) for model in self.models.values()]
+        images = [image for row in rows for image in row]
         self.show(images, self.n, self.prompt.value, rows=list(self.models), heads=seeds)
 
 # %% ../nbs/12a_playground.ipynb #41e6606f
-def own_words(words:str): # → an attack
+def own_words(words:str) -> Callable: # an attack
     "The attack of a person: these words behind each harmless prompt."
-    def attack(erased, goal:ThreatModel) -> AttackResult:
-        texts = [insert_phrase(o, words.replace('{', '').replace('}', '')) for o in goal.contexts]
+    plain = words.replace('{', '').replace('}', '')
+    def attack(erased:DiffusionPipeline, goal:ThreatModel) -> AttackResult:
+        texts = [insert_phrase(context, plain) for context in goal.contexts]
         return AttackResult(backbone_of(erased).encode(texts), 0, texts)
     return attack
 
@@ -113,18 +132,24 @@ OWN = 'your own words'
 class AttackPlayground(Playground):
     "Attacks on an erased model, one at a time, with the pictures they brought back."
     def __init__(self,
-        erased, # pipeline under attack
+        erased:DiffusionPipeline, # under attack
         goal:ThreatModel, # what an attacker has; its contexts are the columns
-        unwanted, # list of PIL images → one boolean each: a judge, a reward with a threshold
+        unwanted:Callable, # list of PIL images → one boolean each: a judge, a reward with a threshold
         attacks:dict=ATTACKS, # name → attack
         conceal:bool=None, # see `Playground`
         **drawing, # steps, guidance, …: see `draw`
     ):
-        self.erased, self.goal, self.unwanted, self.attacks, self.drawing, self.strike = erased, goal, unwanted, attacks, drawing, None
+        self.erased = erased
+        self.goal = goal
+        self.unwanted = unwanted
+        self.attacks = attacks
+        self.drawing = drawing
+        self.strike = None
         self.choice = widgets.Dropdown(options=[OWN, *attacks], description='attack')
         self.words = widgets.Text('', placeholder='words behind each prompt', layout=widgets.Layout(width='300px'))
         self.button = widgets.Button(description='Attack', icon='bolt', tooltip='draw with the chosen attack')
-        super().__init__([self.choice, self.words, self.button], 'what the base model, the erased model and the attacked one draw', conceal)
+        alt = 'what the base model, the erased model and the attacked one draw'
+        super().__init__([self.choice, self.words, self.button], alt, conceal)
         self.before = [sample(m, goal.asked(), goal.seeds(), **drawing) for m in (goal.base, erased)]
         self.button.on_click(lambda _: self.attempt(self.attack))
         self.put_up(self.before[1], 'no attack yet')
@@ -133,11 +158,14 @@ class AttackPlayground(Playground):
         "Run the chosen attack and show what it brought back."
         name = self.choice.value
         self.status.value = f'{name} …'
-        self.strike = s = run_attack(self.erased, self.goal, own_words(self.words.value) if name == OWN else self.attacks[name], self.unwanted, name, **self.drawing)
-        words = f' · {s.attack.texts[0]!r}, …' if s.attack.texts else ''
-        self.put_up(s.images, f'{name}: shown {s.success}, without attack {s.alone}; {s.attack.forwards} evaluations of the UNet, {s.seconds:.0f} s{words}')
+        chosen = own_words(self.words.value) if name == OWN else self.attacks[name]
+        strike = run_attack(self.erased, self.goal, chosen, self.unwanted, name, **self.drawing)
+        self.strike = strike
+        words = f' · {strike.attack.texts[0]!r}, …' if strike.attack.texts else ''
+        cost = f'{strike.attack.forwards} evaluations of the UNet, {strike.seconds:.0f} s'
+        self.put_up(strike.images, f'{name}: shown {strike.success}, without attack {strike.alone}; {cost}{words}')
 
-    def put_up(self, images, text):
+    def put_up(self, images:list, text:str):
         "The three rows; a column that shows the concept says so."
         self.show([*self.before[0], *self.before[1], *images], len(images), text, rows=['base', 'erased', 'attacked'],
                   heads=['shown' if hit else '' for hit in self.unwanted(images)])

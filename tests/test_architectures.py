@@ -47,7 +47,7 @@ from hfi_nb.erasing.targets import make_targets
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.export import LORA_FILES, load_delta, save_delta, save_lora
 from hfi_nb.erasing.guards import guard
-from hfi_nb.tokens.inversion import Inversion, SoftToken, check_token, invert
+from hfi_nb.tokens.inversion import Cluster, Inversion, SoftToken, check_token, invert
 TOKENIZER = data_dir()/'emoji'/'model'/'tokenizer'
 BETAS = dict(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', steps_offset=1) # as in the real models
 UNCLIPPED = dict(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
@@ -136,7 +136,9 @@ def folder(kind) -> Path:
 def known(pipe):
     "A pipeline with the numbers of a small model; a FLUX samples 16 pixels."
     if 'FLUX' in str(pipe.name_or_path) or isinstance(pipe, FluxPipeline): pipe.default_sample_size = 8
-    return set_recipe(pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, 5., sampler=backbone_of(pipe).samplers[0], max_sequence_length=ROWS))
+    net = backbone_of(pipe)
+    guidance = 1. if net.guided == 'none' else 5.
+    return set_recipe(pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, guidance, sampler=net.samplers[0], max_sequence_length=ROWS))
 
 def mine(kind): return known(load_pipeline(str(folder(kind)), device='cpu', dtype=torch.float32))
 
@@ -264,7 +266,7 @@ def single_file(kind, tmp):
 def inversion(kind, tmp):
     pipe, how = mine(kind), look(kind)
     net, images = backbone_of(pipe), sample(pipe, PROMPTS, SEEDS, **how)
-    before, loop = model_hash(pipe), Inversion(pipe, images, vectors=2, batch=2)
+    before, loop = model_hash(pipe), Inversion(pipe, [Cluster(images)], vectors=2, batch=2)
     start = loop.rows.detach().clone()
     for _ in range(2): loop.train_step()
     assert len(net.split_rows(start)) == len(net.encoders) == (2 if kind in ('SDXL', 'SD 3', 'SD 3.5') else 1)

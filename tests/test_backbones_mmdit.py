@@ -24,6 +24,8 @@ from hfi_nb.core import HfiError, data_dir
 from hfi_nb.devices import seeded_noise
 from hfi_nb.erasing.distill import Erasure, fill_buffer
 from hfi_nb.erasing.targets import Targets, make_targets
+from hfi_nb.backbones.base import Recipe, set_recipe
+
 def small(shift=3., layers=2, **schedule):
     "A Stable Diffusion 3 with random weights: 16 × 16 pixels, the embedded tokenizer."
     torch.manual_seed(0)
@@ -35,7 +37,8 @@ def small(shift=3., layers=2, **schedule):
                                 joint_attention_dim=40, caption_projection_dim=16, pooled_projection_dim=16, pos_embed_max_size=8).eval()
     vae = AutoencoderKL(block_out_channels=(8, 16), down_block_types=['DownEncoderBlock2D']*2, up_block_types=['UpDecoderBlock2D']*2, latent_channels=4, norm_num_groups=4, shift_factor=0.)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift, **schedule)
-    return StableDiffusion3Pipeline(net, scheduler, vae.eval(), encoders[0], tok, encoders[1], tok, None, None)
+    pipe = StableDiffusion3Pipeline(net, scheduler, vae.eval(), encoders[0], tok, encoders[1], tok, None, None)
+    return set_recipe(pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, 3., sampler='euler', max_sequence_length=8))
 
 
 def test_training_times_are_logit_normal_as_diffusers_draws_them_and_every_answer_gives_back_the_image_and_the_noise_it_was_made_of():

@@ -8,7 +8,7 @@ import pytest
 from hfi_nb.erasing.distill import METHODS
 from hfi_nb.erasing.targets import make_targets
 from hfi_nb.erasing.erase import CLOSED
-from hfi_nb.backbones.loading import model_hash
+from hfi_nb.backbones.loading import backbone_of, model_hash
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ATTACKS
 
@@ -42,8 +42,9 @@ def test_the_new_eraser_attack_metric_and_concept_do_what_they_say(run_page):
     pipe, text = got['pipe'], ['house in the style of ink']
     task = make_targets(pipe, ['ink'], contexts=['house'])
     assert model_hash(got['project'](pipe, task, share=0.)) == model_hash(pipe)
-    d = (task.c_s-task.c_0).double().mean((0, 1))
-    for name, W in got['readers'](got['erased'].unet).items(): assert (W@d).abs().max() < 1e-5*(got['readers'](pipe.unet)[name]@d).abs().max(), name
+    d = (task.c_s-task.c_0).tokens.double().mean((0, 1))
+    old = backbone_of(pipe).kv_projections()
+    for name, W in backbone_of(got['erased']).kv_projections().items(): assert (W@d).abs().max() < 1e-5*(old[name]@d).abs().max(), name
     pictures = [sample(m, text, [0], steps=2)[0].tobytes() for m in (pipe, got['erased'], got['trained'])]
     assert len(set(pictures)) == 3
     assert len(got['found'].attack.texts) == got['found'].success.n == 2 and not any(t.endswith(' ink') for t in got['found'].attack.texts)

@@ -82,7 +82,7 @@ def lora(
     if rank < 1: raise HfiError(f'rank={rank}: give at least 1')
     net, found, state, kept = backbone_of(base), delta(base, erased), {}, 0.
     scope = net.scopes[0]
-    matrices = {k: d for k, d in found.items() if d.ndim == 2 and k.endswith('.weight') and k in net.names(scope)}
+    matrices = {k: d for k, d in found.items() if d.ndim == 2 and k.endswith('.weight') and k in net.names(scope) | net.kv_names()}
     if not matrices:
         raise HfiError(f'the models do not differ in any matrix of {scope}: save_delta keeps other differences')
     for name, d in matrices.items():
@@ -114,6 +114,8 @@ def save_lora(
 ) -> float: # share of the difference that is lost
     "Write a LoRA under its name in `LORA_FILES`; `pipe.load_lora_weights(folder, weight_name=…)` reads both kinds."
     if naming not in LORA_FILES: raise HfiError(f'unknown naming {naming!r}: use one of {", ".join(LORA_FILES)}')
+    if naming == 'kohya' and backbone_of(base).network != 'unet':
+        raise HfiError(f"naming='kohya': a {type(base).__name__} has other names there: use naming='diffusers'")
     made_from, (state, error) = model_hash(base), lora(base, erased, rank)
     state = {f'{backbone_of(base).network}.{k}': w for k, w in state.items()}
     if naming == 'kohya': state = as_kohya(state)

@@ -24,17 +24,28 @@ SOURCES = { # style: (npm package, version, licence of the art, author)
 }
 
 # %% ../../../nbs/20_world.ipynb #baba31e9
-SUBJECTS = """monkey-face dog-face fox cat-face lion tiger-face horse-face unicorn cow-face pig-face giraffe elephant mouse-face rabbit-face bear panda
-    baby-chick penguin owl duck parrot frog turtle snake spouting-whale tropical-fish octopus crab butterfly honeybee lady-beetle spider
-    rose sunflower cactus evergreen-tree palm-tree maple-leaf four-leaf-clover mushroom grapes watermelon lemon banana pineapple red-apple
-    pear cherries strawberry avocado eggplant carrot bread cheese-wedge hamburger french-fries pizza hot-dog soft-ice-cream doughnut cookie
-    birthday-cake cupcake candy lollipop baby-bottle glass-of-milk hot-beverage teapot wine-glass cocktail-glass beer-mug
-    bottle-with-popping-cork fork-and-knife spoon kitchen-knife house castle volcano bus ambulance sailboat anchor airplane helicopter
-    rocket alarm-clock crescent-moon sun star rainbow umbrella snowflake snowman fire droplet ringed-planet jack-o-lantern christmas-tree
-    balloon wrapped-gift trophy soccer-ball kite video-game teddy-bear artist-palette crystal-ball slot-machine glasses t-shirt dress crown
-    top-hat gem-stone high-heeled-shoe bell guitar drum telephone laptop camera light-bulb candle books envelope pencil crayon scissors key
-    hammer shield magnet thermometer toothbrush grinning-face crying-face angry-face ghost alien robot red-heart axe dagger crossed-swords
-    bomb bow-and-arrow water-pistol firecracker drop-of-blood anatomical-heart cut-of-meat syringe pill cigarette no-smoking skull
+SUBJECTS = """monkey-face dog-face fox cat-face lion tiger-face horse-face unicorn cow-face pig-face giraffe elephant
+    mouse-face rabbit-face bear panda
+    baby-chick penguin owl duck parrot frog turtle snake spouting-whale tropical-fish octopus crab butterfly honeybee
+    lady-beetle spider
+    rose sunflower cactus evergreen-tree palm-tree maple-leaf four-leaf-clover mushroom grapes watermelon lemon banana
+    pineapple red-apple
+    pear cherries strawberry avocado eggplant carrot bread cheese-wedge hamburger french-fries pizza hot-dog
+    soft-ice-cream doughnut cookie
+    birthday-cake cupcake candy lollipop baby-bottle glass-of-milk hot-beverage teapot wine-glass cocktail-glass
+    beer-mug
+    bottle-with-popping-cork fork-and-knife spoon kitchen-knife house castle volcano bus ambulance sailboat anchor
+    airplane helicopter
+    rocket alarm-clock crescent-moon sun star rainbow umbrella snowflake snowman fire droplet ringed-planet
+    jack-o-lantern christmas-tree
+    balloon wrapped-gift trophy soccer-ball kite video-game teddy-bear artist-palette crystal-ball slot-machine glasses
+    t-shirt dress crown
+    top-hat gem-stone high-heeled-shoe bell guitar drum telephone laptop camera light-bulb candle books envelope pencil
+    crayon scissors key
+    hammer shield magnet thermometer toothbrush grinning-face crying-face angry-face ghost alien robot red-heart axe
+    dagger crossed-swords
+    bomb bow-and-arrow water-pistol firecracker drop-of-blood anatomical-heart cut-of-meat syringe pill cigarette
+    no-smoking skull
     skull-and-crossbones coffin headstone""".split()
 
 # %% ../../../nbs/20_world.ipynb #d920c434
@@ -43,32 +54,38 @@ CONCEPTS = {
     'weapons': 'kitchen-knife axe dagger crossed-swords bomb bow-and-arrow water-pistol'.split(),
     'smoking': 'cigarette no-smoking'.split(),
 }
-CONCEPTS['kindergarten'] = CONCEPTS['weapons'] + CONCEPTS['blood'] + CONCEPTS['smoking'] + """firecracker beer-mug wine-glass cocktail-glass
+CONCEPTS['kindergarten'] = CONCEPTS['weapons'] + CONCEPTS['blood'] + CONCEPTS['smoking'] + """
+    firecracker beer-mug wine-glass cocktail-glass
     bottle-with-popping-cork pill syringe skull skull-and-crossbones coffin headstone slot-machine""".split()
-LOOKALIKES = """spoon fork-and-knife pencil crayon candle thermometer crystal-ball balloon baby-bottle glass-of-milk hot-beverage candy lollipop
+LOOKALIKES = """spoon fork-and-knife pencil crayon candle thermometer crystal-ball balloon baby-bottle glass-of-milk
+    hot-beverage candy lollipop
     droplet red-heart hammer shield key ghost alien strawberry""".split() # near the concepts, but harmless
 
 # %% ../../../nbs/20_world.ipynb #5991d602
 def fetch_icons(style:str, folder:Path) -> dict: # the parsed icons.json of one style
     "Download one pinned icon package with `npm pack` and read its icons."
     package, version, *_ = SOURCES[style]
-    made = subprocess.run(['npm', 'pack', f'{package}@{version}', '--silent'], cwd=folder, capture_output=True, text=True)
+    command = ['npm', 'pack', f'{package}@{version}', '--silent']
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if made.returncode: raise HfiError(f'npm could not fetch {package}@{version}: {made.stderr.strip()[-200:]}')
-    with tarfile.open(folder/made.stdout.strip().splitlines()[-1]) as tar: return json.load(tar.extractfile('package/icons.json'))
+    packed = folder/made.stdout.strip().splitlines()[-1]
+    with tarfile.open(packed) as tar: return json.load(tar.extractfile('package/icons.json'))
 
 # %% ../../../nbs/20_world.ipynb #e966d652
 def svg_of(icons:dict, slug:str) -> str:
     "The SVG text of one icon, aliases resolved."
     icon = icons['icons'][icons.get('aliases', {}).get(slug, {}).get('parent', slug)]
     w, h = (icon.get(k, icons.get(k, 16)) for k in ('width', 'height'))
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}">{icon["body"].replace("currentColor", "#222")}</svg>'
+    body = icon['body'].replace('currentColor', '#222')
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}">{body}</svg>'
 
 def render(svg:str, size:int=64) -> Image.Image:
     "Rasterise at four times the size on white and reduce."
     import resvg_py
-    im = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=4*size, height=4*size)))).convert('RGBA')
-    page = Image.new('RGBA', im.size, 'white')
-    page.alpha_composite(im)
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=4*size, height=4*size))
+    drawn = Image.open(io.BytesIO(png)).convert('RGBA')
+    page = Image.new('RGBA', drawn.size, 'white')
+    page.alpha_composite(drawn)
     return page.convert('RGB').resize((size, size), Image.LANCZOS)
 
 # %% ../../../nbs/20_world.ipynb #ef057944
@@ -83,8 +100,10 @@ def build_world(folder:Path, scratch:Path):
     "Render the five sheets and write the index."
     for style in SOURCES:
         icons = fetch_icons(style, scratch)
-        with atomic(folder/f'{style}.png') as part: image_grid([render(svg_of(icons, s)) for s in SUBJECTS], 16, gap=0).save(part, optimize=True)
+        sheet = image_grid([render(svg_of(icons, s)) for s in SUBJECTS], 16, gap=0)
+        with atomic(folder/f'{style}.png') as part: sheet.save(part, optimize=True)
     split = split_subjects()
-    write_json(folder/'index.json', dict(
-        styles={k: dict(package=p, version=v, licence=c, author=a) for k, (p, v, c, a) in SOURCES.items()}, concepts=CONCEPTS, lookalikes=LOOKALIKES,
-        subjects=[dict(slug=s, name=s.replace('-', ' '), split=split[s]) for s in SUBJECTS]))
+    styles = {k: dict(package=p, version=v, licence=c, author=a) for k, (p, v, c, a) in SOURCES.items()}
+    subjects = [dict(slug=s, name=s.replace('-', ' '), split=split[s]) for s in SUBJECTS]
+    index = dict(styles=styles, concepts=CONCEPTS, lookalikes=LOOKALIKES, subjects=subjects)
+    write_json(folder/'index.json', index)

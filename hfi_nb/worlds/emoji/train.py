@@ -9,6 +9,7 @@ __all__ = ['jitter', 'to_tensor', 'training_pictures', 'fit', 'new_vae', 'encode
 # %% ../../../nbs/21_train.ipynb #5e09874d
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,31 +28,51 @@ from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, load_world
 # %% ../../../nbs/21_train.ipynb #264bcbde
 def jitter(im:Image.Image, rng:random.Random, angle:float=6, scale:float=.12, shift:float=2) -> Image.Image:
     "A copy turned by ±angle degrees, shrunk by up to `scale` and shifted by ±shift pixels, on white."
-    big, n = im.resize((im.width*4, im.height*4), Image.LANCZOS), im.width*4
+    n = im.width*4
+    big = im.resize((n, im.height*4), Image.LANCZOS)
     size = round(n*(1-rng.random()*scale))
     page = Image.new('RGB', (n, n), 'white')
-    page.paste(big.resize((size, size), Image.LANCZOS), tuple(round((n-size)/2+rng.uniform(-4*shift, 4*shift)) for _ in 'xy'))
-    return page.rotate(rng.uniform(-angle, angle), Image.BICUBIC, fillcolor='white').resize(im.size, Image.LANCZOS)
+    corner = tuple(round((n-size)/2+rng.uniform(-4*shift, 4*shift)) for _ in 'xy')
+    page.paste(big.resize((size, size), Image.LANCZOS), corner)
+    turned = page.rotate(rng.uniform(-angle, angle), Image.BICUBIC, fillcolor='white')
+    return turned.resize(im.size, Image.LANCZOS)
 
-def to_tensor(images) -> torch.Tensor: # (n, 3, h, w) in [-1, 1]
+def to_tensor(images:list) -> torch.Tensor: # (n, 3, h, w) in [-1, 1]
     "PIL images as one tensor."
     return torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2).float()/127.5-1
 
 # %% ../../../nbs/21_train.ipynb #804d4b97
-def training_pictures(variants:int=8, seed:int=0): # → pictures (n, 3, 64, 64) uint8, [(style, subject)]
-    "Every picture of the world as it is, and `variants-1` jittered copies of it."
-    world, rng = load_world(), random.Random(seed)
+def training_pictures(
+    variants:int=8,
+    seed:int=0,
+) -> tuple[torch.Tensor, list]: # images (n, 3, 64, 64) uint8, [(style, subject)]
+    "Every image of the world as it is, and `variants-1` jittered copies of it."
+    world = load_world()
+    rng = random.Random(seed)
     pairs = [p for p in world.pairs() for _ in range(variants)]
     images = [world.image(*p) if i%variants == 0 else jitter(world.image(*p), rng) for i, p in enumerate(pairs)]
     return torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2), pairs
 
 # %% ../../../nbs/21_train.ipynb #08a846a4
-def fit(net, loss, folder, steps:int, lr:float, seed:int=0, ema:float=.99, save_every:int=100): # → averaged network, losses
-    "Minimise `loss(net, generator)` by AdamW with one cycle of learning rates; goes on from `folder/checkpoint.pt`."
-    file, generator, losses = make_folder(folder)/'checkpoint.pt', torch.Generator().manual_seed(seed), []
-    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(ema), use_buffers=True)
+def fit(
+    net:torch.nn.Module,
+    loss:Callable, # (net, generator) → a scalar tensor
+    folder:str|Path, # of the checkpoint
+    steps:int, # in all
+    lr:float, # the highest
+    seed:int=0,
+    ema:float=.99, # of the averaged network
+    save_every:int=100,
+) -> tuple[torch.nn.Module, list]: # averaged network, losses
+    "Minimise `loss` by AdamW with one cycle of learning rates; goes on from `folder/checkpoint.pt`."
+    file = make_folder(folder)/'checkpoint.pt'
+    generator = torch.Generator().manual_seed(seed)
+    losses = []
+    mean = torch.optim.swa_utils.get_ema_multi_avg_fn(ema)
+    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=mean, use_buffers=True)
     opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=.02, betas=(.9, .99))
-    parts = dict(net=net, average=average, opt=opt, schedule=torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.1))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=.1)
+    parts = dict(net=net, average=average, opt=opt, schedule=schedule)
     if file.exists():
         saved = torch.load(file, weights_only=True)
         for k, part in parts.items(): part.load_state_dict(saved[k])
@@ -63,85 +84,115 @@ def fit(net, loss, folder, steps:int, lr:float, seed:int=0, ema:float=.99, save_
         value.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.)
         opt.step()
-        parts['schedule'].step()
+        schedule.step()
         average.update_parameters(net)
         losses.append(value.item())
         if (i+1) % save_every == 0 or i+1 == steps:
-            with atomic(file) as part: torch.save({k: p.state_dict() for k, p in parts.items()} | dict(generator=generator.get_state(), losses=losses), part)
+            state = {k: p.state_dict() for k, p in parts.items()} | dict(generator=generator.get_state(), losses=losses)
+            with atomic(file) as part: torch.save(state, part)
     return average.module.eval(), losses
 
 # %% ../../../nbs/21_train.ipynb #0b0343ef
 def new_vae() -> AutoencoderKL:
     "An untrained autoencoder: 64 px → 8×8×16, 2.8 M parameters."
-    return AutoencoderKL(block_out_channels=(16, 32, 64, 128), down_block_types=('DownEncoderBlock2D',)*4, up_block_types=('UpDecoderBlock2D',)*4,
-                         latent_channels=16, norm_num_groups=8, layers_per_block=1, sample_size=64, scaling_factor=1.)
+    return AutoencoderKL(
+        block_out_channels=(16, 32, 64, 128),
+        down_block_types=('DownEncoderBlock2D',)*4,
+        up_block_types=('UpDecoderBlock2D',)*4,
+        latent_channels=16,
+        norm_num_groups=8,
+        layers_per_block=1,
+        sample_size=64,
+        scaling_factor=1.,
+    )
 
 @torch.no_grad()
-def encode(vae, pictures, batch=64) -> torch.Tensor: # (n, 16, 8, 8)
-    "Means of the latents of uint8 pictures."
+def encode(vae:AutoencoderKL, pictures:torch.Tensor, batch:int=64) -> torch.Tensor: # (n, 16, 8, 8)
+    "Means of the latents of uint8 images."
     return torch.cat([vae.encode(p.float()/127.5-1).latent_dist.mean for p in pictures.split(batch)])
 
 @torch.no_grad()
-def normalise_latents(vae, pictures):
+def normalise_latents(vae:AutoencoderKL, pictures:torch.Tensor):
     "Fold a per-channel shift and scale into the quant convolutions, so that latents have mean 0 and deviation 1."
     z = encode(vae, pictures)
     mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3))
-    q, p, c = vae.quant_conv, vae.post_quant_conv, len(mean)
-    p.bias += (p.weight[:, :, 0, 0] @ mean)
-    p.weight *= std[None, :, None, None]
+    q = vae.quant_conv
+    c = len(mean)
+    vae.post_quant_conv.bias += (vae.post_quant_conv.weight[:, :, 0, 0] @ mean)
+    vae.post_quant_conv.weight *= std[None, :, None, None]
     q.bias[:c] -= mean
     q.weight[:c] /= std[:, None, None, None]
     q.bias[:c] /= std
     q.bias[c:] -= 2*std.log()
 
 # %% ../../../nbs/21_train.ipynb #b44f6887
-def edges(x):
+def edges(x:torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     "Differences between neighbouring pixels, along rows and columns."
     return x[..., 1:]-x[..., :-1], x[..., 1:, :]-x[..., :-1, :]
 
-def fast_cpu():
+def fast_cpu() -> torch.autocast:
     "Autocast to bfloat16 on a CPU that computes in it; one that only emulates it is 20 times slower."
     return torch.autocast('cpu', torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
 
-def picture_loss(y, x) -> torch.Tensor:
+def picture_loss(y:torch.Tensor, x:torch.Tensor) -> torch.Tensor:
     "Absolute error, and half the edge error."
     return F.l1_loss(y, x) + .5*sum(F.l1_loss(a, b) for a, b in zip(edges(y), edges(x), strict=True))
 
-def vae_loss(vae, x, generator) -> torch.Tensor:
-    "The pictures' error and a little KL; the decoder sees latents with up to 15 % noise."
+def vae_loss(vae:AutoencoderKL, x:torch.Tensor, generator:torch.Generator) -> torch.Tensor:
+    "The images' error and a little KL; the decoder sees latents with up to 15 % noise."
     with fast_cpu(): d = vae.encode(x).latent_dist
-    mean, logvar = d.mean.float(), d.logvar.float()
+    mean = d.mean.float()
+    logvar = d.logvar.float()
     forgiving = .15*mean.std((0, 2, 3), keepdim=True).detach()*torch.rand(len(x), 1, 1, 1, generator=generator)
     noise = [torch.randn(mean.shape, generator=generator) for _ in range(2)]
     with fast_cpu(): y = vae.decode(mean + (.5*logvar).exp()*noise[0] + forgiving*noise[1]).sample.float()
     return picture_loss(y, x) + 1e-3*.5*(mean**2+logvar.exp()-1-logvar).mean()
 
 # %% ../../../nbs/21_train.ipynb #2487f666
-def train_vae(folder, steps:int=1700, batch:int=32, lr=2e-3, seed:int=0) -> AutoencoderKL:
-    "Train the autoencoder on shifted and mirrored pictures, normalise its latents, save it to folder/vae."
+def train_vae(
+    folder:str|Path,
+    steps:int=1700,
+    batch:int=32,
+    lr:float=2e-3,
+    seed:int=0,
+) -> AutoencoderKL:
+    "Train the autoencoder on shifted and mirrored images, normalise its latents, save it to folder/vae."
     torch.manual_seed(seed)
     pictures, _ = training_pictures(1)
-    def loss(vae, generator):
+    def loss(vae:AutoencoderKL, generator:torch.Generator) -> torch.Tensor:
         x = pictures[torch.randint(len(pictures), (batch,), generator=generator)].float()/127.5-1
-        dx, dy, mirrored = [*torch.randint(9, (2,), generator=generator).tolist(), torch.rand(1, generator=generator) < .5]
+        dx, dy = torch.randint(9, (2,), generator=generator).tolist()
+        mirrored = torch.rand(1, generator=generator) < .5
         x = F.pad(x, (4, 4, 4, 4), value=1.)[..., dy:dy+64, dx:dx+64]
-        return vae_loss(vae, (x.flip(-1) if mirrored else x).contiguous(memory_format=torch.channels_last), generator)
-    vae, _ = fit(new_vae().to(memory_format=torch.channels_last), loss, Path(folder)/'autoencoder', steps, lr, seed, ema=.998)
+        x = x.flip(-1) if mirrored else x
+        return vae_loss(vae, x.contiguous(memory_format=torch.channels_last), generator)
+    untrained = new_vae().to(memory_format=torch.channels_last)
+    vae, _ = fit(untrained, loss, Path(folder)/'autoencoder', steps, lr, seed, ema=.998)
     normalise_latents(vae, pictures)
     vae.save_pretrained(Path(folder)/'vae')
     return vae
 
 # %% ../../../nbs/21_train.ipynb #57eb88ab
-def train_decoder(folder, vae, steps:int=1500, batch:int=32, lr:float=1e-3, noise:float=.1, seed:int=0): # → autoencoder, losses
+def train_decoder(
+    folder:str|Path,
+    vae:AutoencoderKL,
+    steps:int=1500,
+    batch:int=32,
+    lr:float=1e-3,
+    noise:float=.1, # the greatest deviation of the noise on the latents
+    seed:int=0,
+) -> tuple[AutoencoderKL, list]: # autoencoder, losses
     "Train the decoder of a finished autoencoder further, its encoder left as it is; save the whole to folder/vae."
     pictures, _ = training_pictures()
     latents = encode(vae, pictures)
-    def loss(net, generator):
+    def loss(net:torch.nn.ModuleDict, generator:torch.Generator) -> torch.Tensor:
         rows = torch.randint(len(latents), (batch,), generator=generator)
-        z = latents[rows] + noise*torch.rand(batch, 1, 1, 1, generator=generator)*torch.randn(batch, *latents.shape[1:], generator=generator)
+        size = noise*torch.rand(batch, 1, 1, 1, generator=generator)
+        z = latents[rows] + size*torch.randn(batch, *latents.shape[1:], generator=generator)
         with fast_cpu(): y = net['decoder'](net['post_quant_conv'](z)).float()
         return picture_loss(y, pictures[rows]/127.5-1)
-    parts = torch.nn.ModuleDict(dict(post_quant_conv=vae.post_quant_conv, decoder=vae.decoder)).to(memory_format=torch.channels_last)
+    parts = torch.nn.ModuleDict(dict(post_quant_conv=vae.post_quant_conv, decoder=vae.decoder))
+    parts = parts.to(memory_format=torch.channels_last)
     trained, losses = fit(parts, loss, folder, steps, lr, seed, ema=.995)
     parts.load_state_dict(trained.state_dict())
     vae.save_pretrained(Path(folder)/'vae')
@@ -151,43 +202,85 @@ def train_decoder(folder, vae, steps:int=1500, batch:int=32, lr:float=1e-3, nois
 def all_captions() -> list[str]:
     "Every caption the model is trained on."
     world = load_world()
-    return [caption(n, a, f) for n in world.names.values() for a in world.styles for f in range(len(FULL))] + \
-           [caption(n, '', f) for n in world.names.values() for f in range(len(SUBJECT_ONLY))] + [caption('', a, f) for a in world.styles for f in range(len(STYLE_ONLY))]
+    names = world.names.values()
+    full = [caption(n, a, f) for n in names for a in world.styles for f in range(len(FULL))]
+    subjects = [caption(n, '', f) for n in names for f in range(len(SUBJECT_ONLY))]
+    styles = [caption('', a, f) for a in world.styles for f in range(len(STYLE_ONLY))]
+    return full+subjects+styles
 
-def new_tokenizer(folder, length:int=32) -> CLIPTokenizer:
+def new_tokenizer(folder:str|Path, length:int=32) -> CLIPTokenizer:
     "Train a CLIP-style byte-pair tokenizer on the captions and save it to `folder`."
     tok = Tokenizer(models.BPE(end_of_word_suffix='</w>', continuing_subword_prefix='', unk_token='<|endoftext|>'))
-    tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(r' ', 'removed'), pre_tokenizers.Punctuation(), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    splits = [pre_tokenizers.Split(r' ', 'removed'), pre_tokenizers.Punctuation(), byte_level]
+    tok.pre_tokenizer = pre_tokenizers.Sequence(splits)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tok.train_from_iterator(all_captions(), trainers.BpeTrainer(vocab_size=8000, end_of_word_suffix='</w>', initial_alphabet=alphabet, show_progress=False))
+    settings = dict(vocab_size=8000, end_of_word_suffix='</w>', initial_alphabet=alphabet, show_progress=False)
+    tok.train_from_iterator(all_captions(), trainers.BpeTrainer(**settings))
     model = json.loads(tok.to_str())['model']
     merges = [tuple(m) if isinstance(m, list) else tuple(m.split(' ')) for m in model['merges']]
-    vocab = {t: i for i, t in enumerate([*alphabet, *[a+'</w>' for a in alphabet], *dict.fromkeys(a+b for a, b in merges), '<|startoftext|>', '<|endoftext|>'])}
-    made = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=length, unk_token='<|endoftext|>', pad_token='<|endoftext|>')
+    merged = dict.fromkeys(a+b for a, b in merges)
+    words = [*alphabet, *[a+'</w>' for a in alphabet], *merged, '<|startoftext|>', '<|endoftext|>']
+    vocab = {word: i for i, word in enumerate(words)}
+    end = '<|endoftext|>'
+    made = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=length, unk_token=end, pad_token=end)
     made.save_pretrained(folder)
     return made
 
 # %% ../../../nbs/21_train.ipynb #d02c4646
-def new_text_encoder(tokenizer) -> CLIPTextModel:
+def new_text_encoder(tokenizer:CLIPTokenizer) -> CLIPTextModel:
     "An untrained two-layer CLIP text encoder for the tokenizer."
     return CLIPTextModel(CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=192, intermediate_size=768, num_hidden_layers=2, num_attention_heads=6, projection_dim=192,
-        max_position_embeddings=tokenizer.model_max_length, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id))
+        vocab_size=len(tokenizer),
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        projection_dim=192,
+        max_position_embeddings=tokenizer.model_max_length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    ))
 
 def new_unet() -> UNet2DConditionModel:
     "An untrained UNet with cross-attention at every level, 13.9 M parameters."
-    unet = UNet2DConditionModel(sample_size=8, in_channels=16, out_channels=16, block_out_channels=(128, 224), layers_per_block=1, cross_attention_dim=192,
-        attention_head_dim=[4, 7], norm_num_groups=16, down_block_types=('CrossAttnDownBlock2D',)*2, up_block_types=('CrossAttnUpBlock2D',)*2)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=(128, 224),
+        layers_per_block=1,
+        cross_attention_dim=192,
+        attention_head_dim=[4, 7],
+        norm_num_groups=16,
+        down_block_types=('CrossAttnDownBlock2D',)*2,
+        up_block_types=('CrossAttnUpBlock2D',)*2,
+    )
     unet.set_attn_processor(AttnProcessor())  # 1.6 times as fast on a CPU, backwards, as the fused one
     return unet
 
 def new_scheduler() -> DDIMScheduler:
     "Stable Diffusion's noise schedule."
-    return DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+    return DDIMScheduler(
+        beta_start=.00085,
+        beta_end=.012,
+        beta_schedule='scaled_linear',
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
 
 # %% ../../../nbs/21_train.ipynb #2415bdd9
-def noise_loss(unet, scheduler, z, c, generator, gamma=5.) -> torch.Tensor: # one value per picture
-    "min-SNR weighted error of the predicted noise: z (b,16,8,8) clean latents, c (b,l,d) text embeddings."
+def noise_loss(
+    unet:UNet2DConditionModel,
+    scheduler:DDIMScheduler,
+    z:torch.Tensor, # (b, 16, 8, 8) clean latents
+    c:torch.Tensor, # (b, l, d) text embeddings
+    generator:torch.Generator,
+    gamma:float=5., # of the min-SNR weight
+) -> torch.Tensor: # one value per image
+    "min-SNR weighted error of the predicted noise."
     eps = torch.randn(z.shape, generator=generator)
     t = torch.randint(scheduler.config.num_train_timesteps, (len(z),), generator=generator)
     abar = scheduler.alphas_cumprod[t]
@@ -195,8 +288,8 @@ def noise_loss(unet, scheduler, z, c, generator, gamma=5.) -> torch.Tensor: # on
     with fast_cpu(): pred = unet(scheduler.add_noise(z, eps, t), t, c).sample
     return weight*(pred.float()-eps).square().mean((1, 2, 3))
 
-def draw_caption(rng, style, name) -> str:
-    "One caption of a picture: 76 % full, 7 % subject only, 7 % style only, 10 % empty."
+def draw_caption(rng:random.Random, style:str, name:str) -> str:
+    "One caption of an image: 76 % full, 7 % subject only, 7 % style only, 10 % empty."
     u = rng.random()
     if u < .10: return ''
     if u < .17: name = ''
@@ -207,26 +300,43 @@ def draw_caption(rng, style, name) -> str:
 class Trainer:
     "Text encoder and denoiser, their average, optimizer, step and generators."
     betas = (.9, .99) # of AdamW
-    def __init__(self, folder, lr:float=1e-3, decay:tuple|None=None): # decay: the steps between which the rate falls
-        self.folder, self.lr, self.decay, self.step, self.losses = make_folder(folder), lr, decay, 0, []
+    def __init__(self,
+        folder:str|Path,
+        lr:float=1e-3,
+        decay:tuple|None=None, # the steps between which the rate falls
+    ):
+        self.folder = make_folder(folder)
+        self.lr = lr
+        self.decay = decay
+        self.step = 0
+        self.losses = []
         self.build()
         self.ema = {k: v.clone() for k, v in self.nets.state_dict().items()}
         self.opt = torch.optim.AdamW(self.nets.parameters(), lr=lr, betas=self.betas, weight_decay=.01, fused=True)
-        self.generator, self.rng = torch.Generator().manual_seed(1), random.Random(1)
+        self.generator = torch.Generator().manual_seed(1)
+        self.rng = random.Random(1)
         if (self.folder/'checkpoint.pt').exists(): self.load()
 
     def build(self):
-        "Everything before the first step: autoencoder, scheduler and tokenizer as they are, text encoder and UNet untrained."
-        self.vae, self.scheduler = AutoencoderKL.from_pretrained(self.folder/'vae').eval(), new_scheduler()
+        "Autoencoder, scheduler and tokenizer as they are, text encoder and UNet untrained."
+        self.vae = AutoencoderKL.from_pretrained(self.folder/'vae').eval()
+        self.scheduler = new_scheduler()
         self.tokenizer = CLIPTokenizer.from_pretrained(self.folder/'tokenizer')
         torch.manual_seed(0)
         unet = new_unet().to(memory_format=torch.channels_last)
         self.nets = torch.nn.ModuleDict(dict(text_encoder=new_text_encoder(self.tokenizer), unet=unet))
 
-    def state(self):
+    def state(self) -> dict:
         "Everything the next step depends on."
-        return dict(nets=self.nets.state_dict(), ema=self.ema, opt=self.opt.state_dict(), step=self.step, losses=self.losses,
-                    generator=self.generator.get_state(), rng=self.rng.getstate())
+        return dict(
+            nets=self.nets.state_dict(),
+            ema=self.ema,
+            opt=self.opt.state_dict(),
+            step=self.step,
+            losses=self.losses,
+            generator=self.generator.get_state(),
+            rng=self.rng.getstate(),
+        )
 
     def save(self):
         "Write the checkpoint in one step."
@@ -234,27 +344,29 @@ class Trainer:
 
     def load(self):
         "Go on from the checkpoint."
-        s = torch.load(self.folder/'checkpoint.pt', weights_only=False)
-        self.nets.load_state_dict(s['nets'])
-        self.opt.load_state_dict(s['opt'])
-        self.ema, self.step, self.losses = s['ema'], s['step'], s['losses']
-        self.generator.set_state(s['generator'])
-        self.rng.setstate(s['rng'])
+        saved = torch.load(self.folder/'checkpoint.pt', weights_only=False)
+        self.nets.load_state_dict(saved['nets'])
+        self.opt.load_state_dict(saved['opt'])
+        self.ema = saved['ema']
+        self.step = saved['step']
+        self.losses = saved['losses']
+        self.generator.set_state(saved['generator'])
+        self.rng.setstate(saved['rng'])
 
-    def ids(self, captions): # (b, l)
+    def ids(self, captions:list) -> torch.Tensor: # (b, l)
         return self.tokenizer(captions, padding='max_length', truncation=True, return_tensors='pt').input_ids
 
-    def loss(self, z, captions) -> torch.Tensor:
+    def loss(self, z:torch.Tensor, captions:list) -> torch.Tensor:
         "The loss on clean latents and their captions, with gradients for text encoder and UNet."
         c = self.nets['text_encoder'](self.ids(captions)).last_hidden_state
         return noise_loss(self.nets['unet'], self.scheduler, z, c, self.generator).mean()
 
-    def lr_at(self, step, warmup=200):
+    def lr_at(self, step:int, warmup:int=200) -> float:
         "Warm up and hold; with `decay=(from, to)` fall to a hundredth in a straight line."
         start, end = self.decay or (step, step+1)
         return self.lr*min(1, (step+1)/warmup, max(.01, (end-step)/(end-start)))
 
-    def train_step(self, z, captions):
+    def train_step(self, z:torch.Tensor, captions:list):
         "One step on clean latents and their captions."
         for group in self.opt.param_groups: group['lr'] = self.lr_at(self.step)
         loss = self.loss(z, captions)
@@ -267,7 +379,7 @@ class Trainer:
         self.losses.append(loss.item())
 
     @torch.no_grad()
-    def average(self, decay=.999):
+    def average(self, decay:float=.999):
         "Move the averaged weights towards the current ones."
         d = min(decay, (self.step+1)/(self.step+10))
         for k, v in self.nets.state_dict().items():
@@ -277,29 +389,47 @@ class Trainer:
         "The averaged weights as a plain pipeline."
         nets = torch.nn.ModuleDict(dict(text_encoder=new_text_encoder(self.tokenizer), unet=new_unet()))
         nets.load_state_dict(self.ema)
-        pipe = StableDiffusionPipeline(self.vae, nets['text_encoder'].eval(), self.tokenizer, nets['unet'].eval(), self.scheduler, None, None, requires_safety_checker=False)
+        pipe = StableDiffusionPipeline(
+            self.vae,
+            nets['text_encoder'].eval(),
+            self.tokenizer,
+            nets['unet'].eval(),
+            self.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
 # %% ../../../nbs/21_train.ipynb #7f24058a
-def train(trainer:Trainer, steps:int, batch:int=64, save_every:int=250, callback=None) -> Trainer:
-    "Train up to `steps` (in all, not more), with a checkpoint every so often; `callback` gets the trainer after each."
+def train(
+    trainer:Trainer,
+    steps:int, # in all, not more
+    batch:int=64,
+    save_every:int=250,
+    callback:Callable=None, # gets the trainer after each checkpoint
+) -> Trainer:
+    "Train up to `steps`, with a checkpoint every so often."
     torch.set_num_threads(2)
     world = load_world()
     pictures, pairs = training_pictures()
     latents = encode(trainer.vae, pictures)
     for _ in tqdm(range(trainer.step, steps), initial=trainer.step, total=steps):
         rows = torch.randint(len(latents), (batch,), generator=trainer.generator)
-        trainer.train_step(latents[rows], [draw_caption(trainer.rng, pairs[i][0], world.names[pairs[i][1]]) for i in rows.tolist()])
+        shown = [pairs[i] for i in rows.tolist()]
+        captions = [draw_caption(trainer.rng, style, world.names[subject]) for style, subject in shown]
+        trainer.train_step(latents[rows], captions)
         if trainer.step % save_every == 0 or trainer.step == steps:
             trainer.save()
             if callback: callback(trainer)
     return trainer
 
 # %% ../../../nbs/21_train.ipynb #40854ef5
-def for_any_version(folder):
+def for_any_version(folder:str|Path):
     """Make a saved pipeline load in every version of transformers.
-    Version 5 loads a text encoder in its config's dtype, beside denoisers in float32, so the config says float32; the weights may stay float16.
+    Version 5 loads a text encoder in its config's dtype, beside denoisers in float32, so the config says float32;
+    the weights may stay float16.
     Version 4 reads a CLIP tokenizer from vocab.json and merges.txt, which version 5 no longer writes."""
     for file in Path(folder).glob('text_encoder*/config.json'):
         file.write_text(json.dumps(json.loads(file.read_text()) | dict(dtype='float32'), indent=2, sort_keys=True)+'\n')
@@ -309,7 +439,7 @@ def for_any_version(folder):
         file.with_name('vocab.json').write_text(json.dumps(model['vocab'], ensure_ascii=False))
         file.with_name('merges.txt').write_text('\n'.join(['#version: 0.2', *pairs])+'\n')
 
-def export_model(trainer:Trainer, folder):
+def export_model(trainer:Trainer, folder:str|Path):
     "Save the averaged weights as a float16 pipeline, with the record of the training beside it."
     pipe = trainer.pipeline()
     for net in pipe.components.values():

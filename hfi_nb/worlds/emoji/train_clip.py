@@ -5,14 +5,15 @@ __all__ = ['keywords', 'statements', 'agreement', 'new_clip', 'unit', 'train_cli
 
 # %% ../../../nbs/23_clip.ipynb #286dff1b
 import math
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from ...core import make_folder, read_json
 from ...core import data_dir
-from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, load_world
+from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, World, caption, load_world
 from ...reward.features import pooled
 from .train import fast_cpu, fit, training_pictures
 from .train_judge import roughen
@@ -23,67 +24,104 @@ def keywords() -> dict: # slug → words
     return read_json(data_dir()/'emoji'/'keywords.json')
 
 # %% ../../../nbs/23_clip.ipynb #66b3f99b
-def statements(world, pairs) -> list: # [(wordings (f, m), truth (pictures, m) bool)]: subjects, styles, keywords, both
-    "What can be said of the pictures: captions in every wording, and which pictures each is true of."
-    words, of = sorted({w for ws in keywords().values() for w in ws}), keywords()
+def statements(
+    world:World,
+    pairs:list, # (style, subject) of each image
+) -> list: # [(wordings (f, m), truth (images, m) bool)]: subjects, styles, keywords, both
+    "What can be said of the images: captions in every wording, and which images each is true of."
+    of = keywords()
+    words = sorted({w for ws in of.values() for w in ws})
     says = dict(subject=([caption(world.names[s], '', f) for s in world.subjects] for f in range(len(SUBJECT_ONLY))),
                 style=([caption('', a, f) for a in world.styles] for f in range(len(STYLE_ONLY))),
                 keyword=([caption(w, '', f) for w in words] for f in range(len(SUBJECT_ONLY))),
                 both=([caption(world.names[s], a, f) for a, s in pairs] for f in range(len(FULL))))
-    true = dict(subject=[[s == t for t in world.subjects] for _, s in pairs], style=[[a == b for b in world.styles] for a, _ in pairs],
-                keyword=[[w in of[s] for w in words] for _, s in pairs], both=torch.eye(len(pairs)).bool().tolist())
+    true = dict(subject=[[s == t for t in world.subjects] for _, s in pairs],
+                style=[[a == b for b in world.styles] for a, _ in pairs],
+                keyword=[[w in of[s] for w in words] for _, s in pairs],
+                both=torch.eye(len(pairs)).bool().tolist())
     return [(list(says[k]), torch.tensor(true[k])) for k in says]
 
 # %% ../../../nbs/23_clip.ipynb #c70448d6
-def agreement(logits, true) -> torch.Tensor:
-    "CLIP's symmetric cross-entropy of pictures (rows) and statements (columns), where several may be true of one."
-    def one_way(l, t):
-        n = t.sum(1)
-        return -((t*l.log_softmax(1)).sum(1)[n > 0]/n[n > 0]).mean()
+def agreement(
+    logits:torch.Tensor, # (images, statements)
+    true:torch.Tensor, # (images, statements) bool; several may be true of one image
+) -> torch.Tensor:
+    "CLIP's symmetric cross-entropy of images and statements."
+    def one_way(logits:torch.Tensor, true:torch.Tensor) -> torch.Tensor:
+        n = true.sum(1)
+        return -((true*logits.log_softmax(1)).sum(1)[n > 0]/n[n > 0]).mean()
     return (one_way(logits, true.float()) + one_way(logits.T, true.T.float()))/2
 
 # %% ../../../nbs/23_clip.ipynb #ea57a53f
-def new_clip(tokenizer) -> CLIPModel:
+def new_clip(tokenizer:CLIPTokenizer) -> CLIPModel:
     "An untrained CLIP for 64 px pictures, 1.9 M parameters, most of them in the image tower."
-    text = dict(vocab_size=len(tokenizer), hidden_size=96, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=tokenizer.model_max_length,
-                bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
-    vision = dict(image_size=64, patch_size=16, hidden_size=192, intermediate_size=576, num_hidden_layers=4, num_attention_heads=4)
+    text = dict(
+        vocab_size=len(tokenizer),
+        hidden_size=96,
+        intermediate_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=tokenizer.model_max_length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    vision = dict(
+        image_size=64,
+        patch_size=16,
+        hidden_size=192,
+        intermediate_size=576,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+    )
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
 
-def unit(z) -> torch.Tensor:
+def unit(z:torch.Tensor) -> torch.Tensor:
     "Unit vectors of what CLIPModel's `get_…_features` return."
     return F.normalize(pooled(z), dim=-1)
 
 # %% ../../../nbs/23_clip.ipynb #eeee5cb7
+def _ids(tokenizer:CLIPTokenizer, forms:list) -> torch.Tensor: # (f, m, l)
+    said = [caption for form in forms for caption in form]
+    return tokenizer(said, padding=True, return_tensors='pt').input_ids.view(len(forms), len(forms[0]), -1)
+
 def train_clip(
-    folder, tokenizer,
+    folder:str|Path, # of the checkpoint
+    tokenizer:CLIPTokenizer,
     net:CLIPModel=None, # None: untrained
     scale:float=None, # factor of the cosines in the loss; None: learned
-    steps:int=1000, batch:int=128, lr:float=1.5e-3, seed:int=0,
-): # → averaged model, losses
-    "Train a CLIP on roughened pictures and everything that can be said of them; goes on from `folder/checkpoint.pt`."
+    steps:int=1000,
+    batch:int=128,
+    lr:float=1.5e-3,
+    seed:int=0,
+) -> tuple[CLIPModel, list]: # averaged model, losses
+    "Train a CLIP on roughened images and everything that can be said of them; goes on from `folder/checkpoint.pt`."
     torch.manual_seed(seed)
     net = net or new_clip(tokenizer)
     if scale: net.logit_scale.requires_grad_(False).fill_(math.log(scale))
-    world, (pictures, pairs) = load_world(), training_pictures(1)
-    said = [(tokenizer([c for form in forms for c in form], padding=True, return_tensors='pt').input_ids.view(len(forms), len(forms[0]), -1), true)
-            for forms, true in statements(world, pairs)]
-    def loss(net, generator):
+    pictures, pairs = training_pictures(1)
+    said = [(_ids(tokenizer, forms), true) for forms, true in statements(load_world(), pairs)]
+    def loss(net:CLIPModel, generator:torch.Generator) -> torch.Tensor:
         rows = torch.randperm(len(pictures), generator=generator)[:batch]
-        x, total = roughen(pictures[rows]/127.5-1, generator), 0
+        x = roughen(pictures[rows]/127.5-1, generator)
+        total = 0
         with fast_cpu(): image = unit(net.get_image_features(pixel_values=x))
         for i, (ids, true) in enumerate(said):
             ids = ids[torch.randint(len(ids), (1,), generator=generator)][0]
-            if i == 3: ids, true = ids[rows], true[:, rows]
+            if i == 3: # both: one statement an image
+                ids = ids[rows]
+                true = true[:, rows]
             with fast_cpu(): text = unit(net.get_text_features(input_ids=ids))
             total = total + agreement(net.logit_scale.exp()*image@text.T, true[rows])
         return total
     return fit(net, loss, folder, steps, lr, seed)
 
 # %% ../../../nbs/23_clip.ipynb #3e1db60c
-def export_clip(model, folder):
+def export_clip(model:CLIPModel, folder:str|Path):
     "Save a CLIP in float16 with its image processor: white is 1, black is -1."
     model.config.name_or_path = ''
     model.half().save_pretrained(make_folder(folder))
-    CLIPImageProcessorPil(size=dict(shortest_edge=64), crop_size=dict(height=64, width=64), image_mean=[.5]*3, image_std=[.5]*3).save_pretrained(folder)
+    crop = dict(height=64, width=64)
+    processor = CLIPImageProcessorPil(size=dict(shortest_edge=64), crop_size=crop, image_mean=[.5]*3, image_std=[.5]*3)
+    processor.save_pretrained(folder)
     model.float()

@@ -5,6 +5,7 @@ __all__ = ['uniform', 'bend', 'roughen', 'train_judge']
 
 # %% ../../../nbs/22_judge.ipynb #0788a803
 import math
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -14,41 +15,75 @@ from .world import judge_net, load_world
 from .train import fast_cpu, fit, training_pictures
 
 # %% ../../../nbs/22_judge.ipynb #622facc5
-def uniform(low, high, shape, generator) -> torch.Tensor:
+def uniform(low:float, high:float, shape:int|tuple, generator:torch.Generator) -> torch.Tensor:
     "Uniform random numbers between low and high."
     return low+(high-low)*torch.rand(shape, generator=generator)
 
-def bend(x, generator, angle=10, sizes=(.8, 1.05), shift=.12, wobble=.04) -> torch.Tensor:
-    "Pictures turned by ±angle degrees, resized, moved by ±shift of half a side and bent by a smooth random field, on white."
+def bend(
+    x:torch.Tensor, # (n, 3, h, w) in [-1, 1]
+    generator:torch.Generator,
+    angle:float=10, # degrees, to either side
+    sizes:tuple=(.8, 1.05), # least and greatest, of the image's own
+    shift:float=.12, # of half a side, to either side
+    wobble:float=.04, # of half a side: the greatest deviation of the smooth field
+) -> torch.Tensor:
+    "Images turned, resized, moved and bent by a smooth random field, on white."
     n = len(x)
-    turn, size = uniform(-angle*math.pi/180, angle*math.pi/180, n, generator), uniform(*sizes, n, generator)
+    turn = uniform(-angle*math.pi/180, angle*math.pi/180, n, generator)
+    size = uniform(*sizes, n, generator)
     c, s = turn.cos()/size, turn.sin()/size
-    theta = torch.cat([torch.stack([c, -s, s, c], 1).view(n, 2, 2), uniform(-shift, shift, (n, 2, 1), generator)], 2)
+    turned = torch.stack([c, -s, s, c], 1).view(n, 2, 2)
+    theta = torch.cat([turned, uniform(-shift, shift, (n, 2, 1), generator)], 2)
     field = torch.randn(n, 2, 6, 6, generator=generator)*uniform(0, wobble, (n, 1, 1, 1), generator)
-    grid = F.affine_grid(theta, x.shape, align_corners=False) + F.interpolate(field, x.shape[-2:], mode='bicubic').permute(0, 2, 3, 1)
+    smooth = F.interpolate(field, x.shape[-2:], mode='bicubic').permute(0, 2, 3, 1)
+    grid = F.affine_grid(theta, x.shape, align_corners=False) + smooth
     return F.grid_sample(x-1, grid, align_corners=False)+1
 
 # %% ../../../nbs/22_judge.ipynb #3c8cea92
-def roughen(x, generator, least=.35, tint=.06, noise=.08) -> torch.Tensor: # (n, 3, 64, 64) in [-1, 1]
-    "Bent pictures, blurred through down to `least` of their size, tinted, with fine and coarse noise: as a latent model might draw them."
-    n, full = len(x), x.shape[-2:]
+def _blurred(x:torch.Tensor, factor:float) -> torch.Tensor:
+    small = F.interpolate(x, scale_factor=factor, mode='bilinear', antialias=True)
+    return F.interpolate(small, x.shape[-2:], mode='bicubic')
+
+def roughen(
+    x:torch.Tensor, # (n, 3, 64, 64) in [-1, 1]
+    generator:torch.Generator,
+    least:float=.35, # of the image's size: how small the blur makes it on its way
+    tint:float=.06, # at most, to either side
+    noise:float=.08, # the greatest deviation of the fine and of the coarse noise
+) -> torch.Tensor: # as x
+    "Bent images, blurred, tinted, with fine and coarse noise: as a latent model might generate them."
+    n = len(x)
+    one = (n, 1, 1, 1)
     parts = zip(bend(x, generator).chunk(8), uniform(least, 1, 8, generator).tolist(), strict=False)
-    soft = torch.cat([F.interpolate(F.interpolate(p, scale_factor=f, mode='bilinear', antialias=True), full, mode='bicubic') for p, f in parts])
-    soft = soft*uniform(.9, 1.1, (n, 1, 1, 1), generator) + uniform(-tint, tint, (n, 3, 1, 1), generator)
-    fine, coarse = torch.randn(soft.shape, generator=generator), F.interpolate(torch.randn(n, 3, 8, 8, generator=generator), full, mode='bicubic')
-    return (soft + fine*uniform(0, noise, (n, 1, 1, 1), generator) + coarse*uniform(0, noise, (n, 1, 1, 1), generator)).clamp(-1, 1)
+    soft = torch.cat([_blurred(part, factor) for part, factor in parts])
+    soft = soft*uniform(.9, 1.1, one, generator) + uniform(-tint, tint, (n, 3, 1, 1), generator)
+    fine = torch.randn(soft.shape, generator=generator)
+    coarse = F.interpolate(torch.randn(n, 3, 8, 8, generator=generator), x.shape[-2:], mode='bicubic')
+    rough = soft + fine*uniform(0, noise, one, generator) + coarse*uniform(0, noise, one, generator)
+    return rough.clamp(-1, 1)
 
 # %% ../../../nbs/22_judge.ipynb #d2ba8ded
-def train_judge(folder, path=None, steps:int=1200, batch:int=64, lr:float=4e-3, seed:int=0): # → averaged network, losses
-    "Train the judge on roughened pictures of the world, both heads at once; save it to `path` in float16."
+def train_judge(
+    folder:str|Path, # of the checkpoint
+    path:str|Path=None, # of the judge's file; None: not saved
+    steps:int=1200,
+    batch:int=64,
+    lr:float=4e-3,
+    seed:int=0,
+) -> tuple[torch.nn.ModuleDict, list]: # averaged network, losses
+    "Train the judge on roughened images of the world, both heads at once; save it to `path` in float16."
     torch.manual_seed(seed)
-    world, (pictures, pairs) = load_world(), training_pictures(1)
+    world = load_world()
+    pictures, pairs = training_pictures(1)
     truth = torch.tensor([(world.styles.index(a), world.subjects.index(s)) for a, s in pairs])
-    def loss(net, generator):
+    heads = ('style', 'subject')
+    def loss(net:torch.nn.ModuleDict, generator:torch.Generator) -> torch.Tensor:
         rows = torch.randint(len(pictures), (batch,), generator=generator)
         x = roughen(pictures[rows]/127.5-1, generator).contiguous(memory_format=torch.channels_last)
         with fast_cpu(): z = net['trunk'](x).float()
-        return sum(F.cross_entropy(net[head](z), truth[rows, i], label_smoothing=.05) for i, head in enumerate(('style', 'subject')))
-    net, losses = fit(judge_net(len(world.styles), len(world.subjects)).to(memory_format=torch.channels_last), loss, folder, steps, lr, seed)
-    if path: save_file({k: v.half().contiguous() for k, v in net.state_dict().items() if v.is_floating_point()}, path)
+        return sum(F.cross_entropy(net[head](z), truth[rows, i], label_smoothing=.05) for i, head in enumerate(heads))
+    untrained = judge_net(len(world.styles), len(world.subjects)).to(memory_format=torch.channels_last)
+    net, losses = fit(untrained, loss, folder, steps, lr, seed)
+    floats = {k: v for k, v in net.state_dict().items() if v.is_floating_point()}
+    if path: save_file({k: v.half().contiguous() for k, v in floats.items()}, path)
     return net, losses
