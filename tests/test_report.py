@@ -45,6 +45,21 @@ def test_report(tmp_path):
     assert read_json(tmp_path/'report.json')['answer'].startswith('2 of 2 images of the erased model show nothing (2 blank)')
 
 
+def test_damage_and_blur(tmp_path):
+    asked = [emoji_prompt(text, 'house', 'noto') for text in ('kept', 'lost <b>', 'mended')]
+    seen = [['house', 'house', 'house', 'crab'], ['house', 'house', 'crab', 'house']]
+    answers = iter([[('noto', subject) for subject in side] for side in seen])
+    suite = Suite('ink', [emoji_prompt('ink', 'house', 'ink')], benign=asked, judge=emoji_judge('ink', lambda ims: next(answers)))
+    images = [Image.new('RGB', (200, 200), colour) for colour in ('red', 'green', 'blue', 'white')]
+    e = compare(images, images, suite)
+    assert damaged(e) == [2]
+    found = dict(page_images(e))['Damage: right before and wrong after, in 1 of the prompts for something else']
+    assert [one['text'] for one in found] == ['lost <b>'] and found[0]['large']
+    assert not captioned(e, [0], dict(small=[Image.new('RGB', (128, 128))]*4))[0]['large']
+    e.before = []
+    assert captioned(e, [0]) == []
+
+
 def test_comparison(tmp_path):
     world, asked = load_world(), [emoji_prompt('a', 'house', 'ink'), emoji_prompt('b', 'house', 'noto'), emoji_prompt('<c>', 'house', 'noto')]
     images = [world.image('ink', 'house')]*3

@@ -15,7 +15,7 @@ from ...core import make_folder, read_json
 from ...core import data_dir
 from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, World, caption, load_world
 from ...reward.features import pooled
-from .train import fast_cpu, fit, training_pictures
+from .autoencoder import fast_cpu, fit, training_pictures
 from .train_judge import roughen
 
 # %% ../../../nbs/23_clip.ipynb #a767ec77

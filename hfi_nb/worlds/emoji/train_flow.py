@@ -20,7 +20,8 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 
 from ...backbones.sampling import sample
 from ...core import Rate, atomic, data_dir
-from .train import Trainer, export_model, fast_cpu, train
+from .autoencoder import fast_cpu
+from .train import Trainer, export_model, train
 from .world import caption, load_judge, load_world
 
 # %% ../../../nbs/24_train_flow.ipynb #540d6ea8

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from .world import judge_net, load_world
-from .train import fast_cpu, fit, training_pictures
+from .autoencoder import fast_cpu, fit, training_pictures
 
 # %% ../../../nbs/22_judge.ipynb #622facc5
 def uniform(low:float, high:float, shape:int|tuple, generator:torch.Generator) -> torch.Tensor:
