@@ -2,7 +2,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 if TYPE_CHECKING:
     from .attack.red_team import red_team

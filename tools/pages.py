@@ -85,7 +85,7 @@ def on_files(files, config):
 
 
 def on_config(config):
-    config.nav = [{'Home': 'index.md'}, 'method.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in NOTEBOOKS]},
+    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in NOTEBOOKS]},
                   {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
     return config
 
