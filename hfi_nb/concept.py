@@ -24,7 +24,7 @@ class Concept:
     kind:str = 'style' # or 'object'
     phrase:str = '' # how a token is written in a prompt; `{}` is its place
     templates:tuple = () # texts from which a token is learned; `{}` is its place
-    start:str|None = None # coarse word at which a token starts; None: 'style', or for an object each cluster's nearest word
+    start:str|None = None # coarse word at which a token starts; None: 'style', or an object cluster's nearest word
 
     def __post_init__(self):
         if self.kind not in PHRASES: raise HfiError(f'kind={self.kind!r}: a concept is a "style" or an "object"')
@@ -35,7 +35,9 @@ class Concept:
             if '{}' not in text: raise HfiError(f'{text!r} has no place for the token: write {{}} where it stands')
     @property
     def is_object(self) -> bool: return self.kind == 'object'
-    def say(self, word:str) -> str: return self.phrase.replace('{}', word) # the phrase with a token or word in its place
+    def say(self, word:str) -> str:
+        "The phrase with a token or word in its place."
+        return self.phrase.replace('{}', word)
     def to_dict(self) -> dict: return asdict(self)
 
 # %% ../nbs/00a_concept.ipynb #47674033

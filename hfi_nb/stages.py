@@ -35,7 +35,7 @@ STAGES = {stage.name: stage for stage in (
 # %% ../nbs/10c_stages.ipynb #1cad4baa
 class Records:
     "The hashes of a study's stages, as they are and as they were when they were read."
-    def __init__(self, folder:str|Path, feedback:str=''): # feedback: a hash of the current answers, '' if there are none
+    def __init__(self, folder:str|Path, feedback:str=''): # feedback: a hash of the current answers, '' if there is none
         self.folder, self.feedback = Path(folder), feedback
     @property
     def file(self) -> Path: return contained(self.folder, 'stages.json')
@@ -78,4 +78,5 @@ class Records:
 
     def check(self, name:str):
         "`HfiError` if a stage has not been run."
-        if not self.now(name): raise HfiError(f'{self.folder} has no {name} yet: run `{STAGES[name].command} {self.folder}` first')
+        if not self.now(name):
+            raise HfiError(f'{self.folder} has no {name} yet: run `{STAGES[name].command} {self.folder}` first')

@@ -59,7 +59,7 @@ def test_the_walk_goes_through_the_stock_scheduler_s_σ_with_a_fixed_shift_and_w
         net = backbone_of(pipe)
         seen = []
         def keep(pipe, i, t, state, seen=seen): return seen.append(float(t)) or {}
-        images = pipe('house', latents=net.noise([3]), num_inference_steps=4, guidance_scale=3., max_sequence_length=256, callback_on_step_end=keep, output_type='latent').images
+        images = pipe('house', latents=net.noise([3]), num_inference_steps=4, guidance_scale=3., max_sequence_length=net.max_sequence_length, callback_on_step_end=keep, output_type='latent').images
         path = list(net.trajectory(net.encode(['house']), net.noise([3]), 4, 3.))
         assert np.allclose([1000*float(t) for t, _ in path[:-1]], seen) and path[0][0] == 1 and path[-1][0] == 0
         assert torch.allclose(path[-1][1], images, atol=1e-5)

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from hfi_nb.core import HfiError
 from hfi_nb.worlds.emoji.world import load_world, make_prompts
 
 
@@ -52,7 +51,7 @@ def test_wrong(tmp_path):
 
 
 def test_audit(tmp_path):
-    from hfi_nb.cli import app, read_judge, read_suite
+    from hfi_nb.cli import app
     (tmp_path/'asked.txt').write_text('house in the style of ink\n')
     (tmp_path/'other.txt').write_text('cat face\n')
     (tmp_path/'texts.txt').write_text('in the style of ink\nin the style of noto\n')
@@ -61,8 +60,6 @@ def test_audit(tmp_path):
             '--texts', tmp_path/'texts.txt', '--clip', clip_folder(), '--steps', 2]
     done = CliRunner().invoke(app, [*map(str, args)], catch_exceptions=False)
     assert done.exit_code == 0 and 'concept' in done.output
-    with pytest.raises(HfiError, match='--judge clip needs more, or is unknown'): read_judge('clip', None, None)
-    with pytest.raises(HfiError, match='give --target and --benign prompts'): read_suite('angry faces', None, None, None, None, 4)
 
 
 def test_doctor():

@@ -149,7 +149,8 @@ class Words:
 
     def tokenize(self, prompts:Sequence[str], tokens:Sequence=()) -> list: # one (b, length) tensor per encoder
         """Ids of prompts; row i of all soft tokens' vectors has the id `vocabulary + i`.
-        `HfiError` for a prompt too long. `more_encoders` come last. What `more_encoders` read is cut to their length, as the stock pipeline does."""
+        `HfiError` for a prompt too long. `more_encoders` come last.
+        What `more_encoders` read is cut to their length, as the stock pipeline does."""
         plain = [without_tokens(p, tokens) for p in prompts]
         own = [self._ids(tok, encoder, prompts, tokens) for tok, encoder in self.encoders]
         return own+[self._ids(tok, encoder, plain, cut=True) for tok, encoder in self.more_encoders]
@@ -211,7 +212,7 @@ class Latents:
     "The image side of a backbone."
     @contextmanager
     def autoencoder(self):
-        "The VAE; where its configuration asks for it, float16 weights work in float32 meanwhile, as in the stock pipeline."
+        "The VAE; where its configuration asks for it, float16 weights work in float32, as in the stock pipeline."
         vae = self.pipe.vae
         wide = vae.dtype == torch.float16 and self.upcasts_vae
         if wide: vae.to(torch.float32)
@@ -220,15 +221,22 @@ class Latents:
             if wide: vae.to(torch.float16)
 
     def scaled(self, mean:torch.Tensor, config) -> torch.Tensor: # the VAE's latents → the denoiser's
-        return (mean-(config.shift_factor or 0))*config.scaling_factor if config.get('shift_factor') else mean*config.scaling_factor
+        "Latents as the denoiser reads them: moved, where the VAE says how far, and scaled."
+        shift = config.get('shift_factor')
+        return (mean-shift)*config.scaling_factor if shift else mean*config.scaling_factor
 
     @torch.no_grad()
-    def to_latents(self, images:Sequence[Image.Image], batch:int|None=None) -> torch.Tensor: # (n, channels, h, w) float32
-        "Latents (the mean of each) of images, resized to the model's own size; `batch` defaults to 32 small images' pixels."
+    def to_latents(
+        self,
+        images:Sequence[Image.Image],
+        batch:int|None=None, # default: as many as have the pixels of 32 small images
+    ) -> torch.Tensor: # (n, channels, h, w) float32
+        "Latents (the mean of each) of images, resized to the model's own size."
         batch = batch or max(1, 32*64**2//self.size**2)
         with self.autoencoder() as vae:
             x = self.pipe.image_processor.preprocess(list(images), self.size, self.size).to(self.device, vae.dtype)
-            return self.scaled(torch.cat([vae.encode(part).latent_dist.mean for part in x.split(batch)]), vae.config).float()
+            means = [vae.encode(part).latent_dist.mean for part in x.split(batch)]
+            return self.scaled(torch.cat(means), vae.config).float()
 
     def to_pixels(self, z:torch.Tensor) -> torch.Tensor: # (n, 3, height, width), about -1 to 1
         "Latents decoded; gradients pass."
@@ -261,7 +269,9 @@ class Network:
         scope = scope or self.scopes[0]
         if scope not in self.scopes: raise HfiError(f'unknown scope {scope!r}: use one of {", ".join(self.scopes)}')
         chosen = self.names(scope)
-        if not chosen: raise HfiError(f'this {type(self.denoiser).__name__} has no weights of the scope {scope!r}: nothing can learn')
+        if not chosen:
+            name = type(self.denoiser).__name__
+            raise HfiError(f'this {name} has no weights of the scope {scope!r}: nothing can learn')
         return {k: w.detach().float().clone() for k, w in self.denoiser.named_parameters() if k in chosen}
 
     def kv_projections(self) -> dict: # name → matrix, float64
@@ -270,7 +280,7 @@ class Network:
         return {k: in_float64(w.detach().float()) for k, w in self.denoiser.named_parameters() if k in chosen}
 
     def with_weights(self, weights:dict) -> DiffusionPipeline: # of the class of the pipeline
-        "A pipeline that shares every tensor but those of the denoiser named in `weights`; parameters go in as they are."
+        "A pipeline that shares all tensors but those of the denoiser named in `weights`; parameters go in as they are."
         shared = {id(w): w for w in [*self.denoiser.parameters(), *self.denoiser.buffers()]}
         denoiser = copy.deepcopy(self.denoiser, shared)
         for name, w in weights.items():

@@ -49,13 +49,16 @@ def backbone_of(pipe:DiffusionPipeline) -> Backbone:
         if kind.__name__ in FAMILIES: return FAMILIES[kind.__name__](pipe)
     raise HfiError(f'{type(pipe).__name__} is not supported: use one of {", ".join(FAMILIES)}')
 
-def is_pipeline(model) -> bool: return isinstance(model, DiffusionPipeline) # or any other maker of images
+def is_pipeline(model) -> bool:
+    "Whether a model is a pipeline, not any other maker of images."
+    return isinstance(model, DiffusionPipeline)
 
 # %% ../../nbs/02d_loading.ipynb #42f287f0
 PICKLES = ('.ckpt', '.pt', '.pth', '.bin', '.pkl')
 
 def refuse_pickle(path):
-    "`HfiError` for a file of the kind that can run code when it is opened, or a folder with such files in place of safetensors."
+    """`HfiError` for a file of the kind that can run code when it is opened,
+    or a folder with such files in place of safetensors."""
     path = Path(path)
     found = [f for f in path.rglob('*') if not any(f.parent.glob('*.safetensors'))] if path.is_dir() else [path]
     if files := [f for f in found if f.suffix.lower() in PICKLES]:
@@ -66,34 +69,40 @@ def refuse_pickle(path):
 def pipeline_class(source:Path|str, **hub) -> type:
     "The class of pipeline in a folder (Path) or behind a hub id, or an `HfiError` that says what is there instead."
     if isinstance(source, Path) and not (source/'model_index.json').exists():
-        raise HfiError(f'{source} is not a pipeline folder (it has no model_index.json): give the folder that save_pretrained wrote')
+        raise HfiError(f'{source} is not a pipeline folder (it has no model_index.json): '
+                       'give the folder that save_pretrained wrote')
     name = DiffusionPipeline.load_config(source, **hub).get('_class_name')
     if name in FAMILIES: return getattr(diffusers, name)
     raise HfiError(f'{source} holds a {name}: only {", ".join(FAMILIES)} are supported')
 
 def single_file_class(path:Path) -> type:
-    "The class of pipeline in a single-file checkpoint: SDXL's has a second text encoder, SD 3 and FLUX have other blocks."
+    "The class of pipeline in a single file: SDXL's has a second text encoder, SD 3 and FLUX have other blocks."
     refuse_pickle(path)
     try:
         with safe_open(path, 'pt') as f: names = list(f.keys())
-    except (SafetensorError, OSError) as e: raise HfiError(f'{path} is no safetensors file ({e}): download it again') from e
+    except (SafetensorError, OSError) as e:
+        raise HfiError(f'{path} is no safetensors file ({e}): download it again') from e
     if any('joint_blocks.' in n for n in names): return StableDiffusion3Pipeline
     if any('double_blocks.' in n for n in names): return FluxPipeline
     if not any(n.startswith('model.diffusion_model.') for n in names):
-        raise HfiError(f'{path} holds no whole model ({", ".join(names[:2])}, …): a LoRA goes to add_lora, an embedding to SoftToken.load')
+        raise HfiError(f'{path} holds no whole model ({", ".join(names[:2])}, …): '
+                       'a LoRA goes to add_lora, an embedding to SoftToken.load')
     second = any(n.startswith('conditioner.embedders.1.') for n in names)
     return StableDiffusionXLPipeline if second else StableDiffusionPipeline
 
 # %% ../../nbs/02d_loading.ipynb #db188cfd
 def load_networks(source:Path|str, dtype, **hub) -> dict: # name → module
-    "A pipeline's networks, each complete: the libraries would only print that weights are missing, and go on with random ones."
+    """A pipeline's networks, each complete:
+    the libraries would only print that weights are missing, and go on with random ones."""
     index, found = DiffusionPipeline.load_config(source, **{k: v for k, v in hub.items() if k != 'variant'}), {}
     for name, part in index.items():
         if not (isinstance(part, list) and part[0] in ('diffusers', 'transformers')): continue
         kind = getattr(diffusers if part[0] == 'diffusers' else transformers, part[1])
         if not issubclass(kind, torch.nn.Module) or name == 'safety_checker': continue
-        found[name], said = kind.from_pretrained(source, subfolder=name, use_safetensors=True, output_loading_info=True, dtype=dtype, **hub)
-        if missing := sorted(said['missing_keys']): raise ValueError(f'{name} lacks {len(missing)} weights, {missing[0]} first')
+        found[name], said = kind.from_pretrained(
+            source, subfolder=name, use_safetensors=True, output_loading_info=True, dtype=dtype, **hub)
+        if missing := sorted(said['missing_keys']):
+            raise ValueError(f'{name} lacks {len(missing)} weights, {missing[0]} first')
     return found
 
 def left_out(kind:type, source:Path|str, **hub) -> dict: # name → None
@@ -113,7 +122,8 @@ def only_variant(source:Path|str) -> dict: # variant=, or nothing
 def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     "A pipeline from a folder, a hub id or a single file."
     single = isinstance(source, Path) and source.is_file()
-    kind = single_file_class(source) if single else pipeline_class(source, **{k: v for k, v in hub.items() if k != 'variant'})
+    where = {k: v for k, v in hub.items() if k != 'variant'}
+    kind = single_file_class(source) if single else pipeline_class(source, **where)
     checker = 'safety_checker' in signature(kind.__init__).parameters
     unchecked = dict(safety_checker=None, requires_safety_checker=False) if checker else {}
     if single: return kind.from_single_file(str(source), config=config and str(config), torch_dtype=dtype, **unchecked)
@@ -132,16 +142,19 @@ def why_not_loaded(source:Path|str, e:Exception) -> HfiError:
     if 'safetensors' in said:
         return HfiError(f'{source} offers no safetensors ({said}): a pickle can run code when it is opened; '
                         'choose a model with safetensors, or convert it where you trust it')
-    return HfiError(f'no folder named {source!r}, and the hub gave no model of that name: check the spelling, or the connection to the hub')
+    return HfiError(f'no folder named {source!r}, and the hub gave no model of that name: '
+                    'check the spelling, or the connection to the hub')
 
 # %% ../../nbs/02d_loading.ipynb #e2219034
 def checked_device(device=None) -> torch.device:
     "A device that is there; by default `default_device()`."
     try: device = torch.device(device or default_device())
-    except RuntimeError: raise HfiError(f'device={device!r} is no device: use "cpu", "cuda", "cuda:1" or "mps"') from None
+    except RuntimeError:
+        raise HfiError(f'device={device!r} is no device: use "cpu", "cuda", "cuda:1" or "mps"') from None
     there = dict(cpu=True, cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available())
     if not there.get(device.type, True) or (device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count()):
-        raise HfiError(f'device={str(device)!r} is not there: this machine has {", ".join(k for k, v in there.items() if v)}')
+        has = ', '.join(k for k, v in there.items() if v)
+        raise HfiError(f'device={str(device)!r} is not there: this machine has {has}')
     return device
 
 def checked_dtype(dtype, device:torch.device) -> torch.dtype:
@@ -153,14 +166,15 @@ def checked_dtype(dtype, device:torch.device) -> torch.dtype:
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
 def load_pipeline(
-    name:str|Path='emoji', # of an embedded model, a pipeline folder, a single-file checkpoint, or a hub id such as 'owner/model'
+    name:str|Path='emoji', # an embedded model, a pipeline folder, a single file, or a hub id such as 'owner/model'
     device=None, # default: `default_device()`
     dtype=None, # a torch dtype or its name; default: float16 on CUDA, else float32
-    config:str|Path|None=None, # for a single file: a pipeline folder of its architecture, whose weights are not read; default: the hub is asked
+    config:str|Path|None=None, # for a single file: a folder of its architecture, weights unread; default: from the hub
     variant:str|None=None, # 'fp16' for weights that end so; a folder that has only one kind needs none
     revision:str|None=None, # branch, tag or commit on the hub
 ) -> DiffusionPipeline:
-    "Load a pipeline for sampling and training; `HfiError` for a wrong folder, a pickle, missing weights, an unsupported model or an unreachable hub."
+    """Load a pipeline for sampling and training.
+    `HfiError` for a wrong folder, a pickle, missing weights, an unsupported model or an unreachable hub."""
     device = checked_device(device)
     dtype, path = checked_dtype(dtype, device), Path(name).expanduser()
     source = EMBEDDED.get(str(name)) or (path if path.exists() else str(name))
@@ -175,19 +189,26 @@ def load_pipeline(
 
 # %% ../../nbs/02d_loading.ipynb #3c96d61d
 def check_plain(pipe:DiffusionPipeline):
-    "`HfiError` for a pipeline whose weights are not simply its own: what is learned, changed or saved would miss them or hold them twice."
+    """`HfiError` for a pipeline whose weights are not simply its own:
+    what is learned, changed or saved would miss them or hold them twice."""
     nets = {type(net).__name__: net for net in backbone_of(pipe).networks}
     names = [k for net in nets.values() for k in net.state_dict()]
     if any('.lora_A.' in k for k in names):
-        raise HfiError('the pipeline carries a LoRA beside its weights: fuse it for good with add_lora(pipe, file), or take it off with pipe.unload_lora_weights()')
+        raise HfiError('the pipeline carries a LoRA beside its weights: fuse it for good with add_lora(pipe, file), '
+                       'or take it off with pipe.unload_lora_weights()')
     if any('_orig_mod.' in k for k in names):
-        raise HfiError('a network of the pipeline is compiled, and its weights have other names: compile after erasing, or take net._orig_mod')
+        raise HfiError('a network of the pipeline is compiled, and its weights have other names: '
+                       'compile after erasing, or take net._orig_mod')
     if any(getattr(m, 'fused_projections', False) for net in nets.values() for m in net.modules()):
-        raise HfiError('the pipeline has fused projections beside its own: call pipe.unfuse_qkv_projections() first, and fuse after erasing')
-    if quantised := [n for n, net in nets.items() if getattr(net, 'is_quantized', False) or hasattr(net, 'hf_quantizer')]:
-        raise HfiError(f'{quantised[0]} is quantised, and quantised weights cannot be changed: load the model in bfloat16 or float16')
+        raise HfiError('the pipeline has fused projections beside its own: '
+                       'call pipe.unfuse_qkv_projections() first, and fuse after erasing')
+    if quantised := [name for name, net in nets.items()
+                     if getattr(net, 'is_quantized', False) or hasattr(net, 'hf_quantizer')]:
+        raise HfiError(f'{quantised[0]} is quantised, and quantised weights cannot be changed: '
+                       'load the model in bfloat16 or float16')
     if any(w.is_meta for net in nets.values() for w in net.parameters()):
-        raise HfiError('the pipeline is offloaded part by part, so its weights are not there: load it without enable_sequential_cpu_offload')
+        raise HfiError('the pipeline is offloaded part by part, so its weights are not there: '
+                       'load it without enable_sequential_cpu_offload')
 
 def model_hash(pipe:DiffusionPipeline) -> str: # 64 hex digits
     "SHA-256 over the weights that shape an image: text encoders, denoiser and autoencoder."
@@ -200,7 +221,8 @@ def model_hash(pipe:DiffusionPipeline) -> str: # 64 hex digits
     return digest.hexdigest()
 
 # %% ../../nbs/02d_loading.ipynb #bcaabb3d
-OTHER_KINDS = dict(dora_scale='DoRA', lora_magnitude_vector='DoRA', hada_='LoHa', lokr_='LoKr', oft_='OFT', lora_mid='LoCon')
+OTHER_KINDS = dict(
+    dora_scale='DoRA', lora_magnitude_vector='DoRA', hada_='LoHa', lokr_='LoKr', oft_='OFT', lora_mid='LoCon')
 SIDE = re.compile(r'^(\w+)[.](.*?)(?:[._]lora|[.]lora_linear_layer)(?:[.](down|up)|_(A|B))(?:[.]default)?[.]weight$')
 ALPHA = re.compile(r'^(\w+)[.](.*?)(?:(?:[._]lora|[.]lora_linear_layer)[.]down[.]weight)?[.]alpha$')
 
@@ -221,7 +243,8 @@ def lora_module(net:Backbone, part:str, name:str) -> torch.nn.Module:
     "The module that a LoRA names; part: 'unet', 'transformer', 'text_encoder', ….."
     name = name.replace('.processor', '')
     text = {'.to_q': '.q_proj', '.to_k': '.k_proj', '.to_v': '.v_proj', '.to_out': '.out_proj'}
-    proper = next((name.removesuffix(a)+b for a, b in text.items() if name.endswith(a)), name) if 'text' in part else name
+    renamed = (name.removesuffix(a)+b for a, b in text.items() if name.endswith(a))
+    proper = next(renamed, name) if 'text' in part else name
     own = dict(getattr(net.pipe, part).named_modules())
     tries = [end for n in (proper, proper.removeprefix('text_model.')) for end in (n, n+'.0')]
     if found := [own[t] for t in tries if hasattr(own.get(t), 'weight')]: return found[0]
@@ -269,7 +292,8 @@ def add_lora(
     try: changes = lora_changes(pipe, lora_file(path))
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as e:
         why = str(e).splitlines()[0]
-        raise HfiError(f'{path} is no LoRA of this model ({why}): give a safetensors file made for the same architecture') from e
+        raise HfiError(f'{path} is no LoRA of this model ({why}): '
+                       'give a safetensors file made for the same architecture') from e
     if not any(change.any() for _, change in changes):
         raise HfiError(f'{path} changes nothing in this model: give a LoRA made for the same architecture')
     for weight, change in changes: weight.copy_(weight.float()+scale*change.to(weight.device))
@@ -284,11 +308,16 @@ def to_safetensors(
     path = Path(path)
     try: found = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError: raise HfiError(f'{path} does not exist: give the file to convert') from None
-    except Exception as e: raise HfiError(f'{path} cannot be read without running what is in it ({str(e).splitlines()[0][:100]}): get it as safetensors from whoever made it') from e # the pickle module's own error
+    except Exception as e: # the pickle module's own error
+        raise HfiError(f'{path} cannot be read without running what is in it ({str(e).splitlines()[0][:100]}): '
+                       'get it as safetensors from whoever made it') from e
     if not isinstance(found, dict): found = {}
-    if 'string_to_param' in found: found = dict(emb_params=next(iter(found['string_to_param'].values()))) # an embedding of the AUTOMATIC1111 web UI
-    tensors = {k: v.detach().clone().contiguous() for k, v in found.get('state_dict', found).items() if torch.is_tensor(v)}
+    if 'string_to_param' in found: # an embedding of the AUTOMATIC1111 web UI
+        found = dict(emb_params=next(iter(found['string_to_param'].values())))
+    found = found.get('state_dict', found)
+    tensors = {k: v.detach().clone().contiguous() for k, v in found.items() if torch.is_tensor(v)}
     if not tensors: raise HfiError(f'{path} holds no tensors: nothing to convert')
-    target = Path(target or path.with_name({'pytorch_model.bin': 'model.safetensors'}.get(path.name, path.stem+'.safetensors')))
+    usual = {'pytorch_model.bin': 'model.safetensors'}.get(path.name, path.stem+'.safetensors')
+    target = Path(target or path.with_name(usual))
     with atomic(target) as part: save_file(tensors, part, metadata=dict(format='pt'))
     return target

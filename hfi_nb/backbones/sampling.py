@@ -26,12 +26,15 @@ def whole_number(name:str, value, least:int=1) -> int:
     raise HfiError(f'{name} is {value!r}: give a whole number, {least} or more')
 
 def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidance, sampler
-    "Settings that shape an image, the recipe's where none are given; `HfiError` for one that is unknown or out of bounds."
+    """Settings that shape an image, the recipe's where none are given.
+    `HfiError` for one that is unknown or out of bounds."""
     net = backbone_of(pipe)
-    if unknown := [k for k in given if k not in SAMPLING]: raise HfiError(f'unknown setting {unknown[0]!r}: use {", ".join(SAMPLING)}')
+    if unknown := [k for k in given if k not in SAMPLING]:
+        raise HfiError(f'unknown setting {unknown[0]!r}: use {", ".join(SAMPLING)}')
     chosen = {k: given[k] if given.get(k) is not None else getattr(net.recipe, k) for k in SAMPLING}
     steps, guidance, sampler = chosen.values()
-    if not (isinstance(guidance, Real) and math.isfinite(guidance)): raise HfiError(f'guidance is {guidance!r}: give a number')
+    if not (isinstance(guidance, Real) and math.isfinite(guidance)):
+        raise HfiError(f'guidance is {guidance!r}: give a number')
     if sampler not in net.samplers: raise HfiError(f'sampler is {sampler!r}: use {" or ".join(net.samplers)}')
     if net.guided == 'none' and guidance > 1:
         raise HfiError(f'guidance is {guidance}: this model was distilled and knows no guidance, give 1')
@@ -52,7 +55,8 @@ def sample(
     "One image per prompt and seed; each depends on its prompt and seed alone."
     if isinstance(prompts, str): raise HfiError(f'prompts={prompts[:40]!r} is one string: give a list of prompts')
     if not len(prompts): raise HfiError('no prompts: give at least one')
-    if len(prompts) != len(seeds): raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
+    if len(prompts) != len(seeds):
+        raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
     whole_number('batch', batch)
     settings, net = sampling_settings(pipe, steps=steps, guidance=guidance, sampler=sampler), backbone_of(pipe)
     condition = prompts if isinstance(prompts, Condition) else net.encode(prompts, tokens)

@@ -28,6 +28,7 @@ AROUND = {'time_embedding.linear_1': 'time_embed.0', 'time_embedding.linear_2': 
 ATTENTION = 'attentions'
 
 def renamed(text:str, names:dict) -> str: # names: new part → original part
+    "A name with each new part replaced by the original one, in the order of `names`."
     for new, original in names.items(): text = text.replace(new, original)
     return text
 

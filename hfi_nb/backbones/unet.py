@@ -28,7 +28,9 @@ class NoiseSchedule(Backbone):
     def sample_times(self, n:int, generator:torch.Generator) -> torch.Tensor: # (n,)
         "Training times, uniform."
         return torch.randint(self.length, (n,), generator=generator)
-    def spread_times(self, n:int) -> torch.Tensor: return torch.linspace(.1, .9, n).mul(self.length).long() # (n,), evenly
+    def spread_times(self, n:int) -> torch.Tensor: # (n,)
+        "Times that lie evenly, from a tenth to nine tenths."
+        return torch.linspace(.1, .9, n).mul(self.length).long()
     def level(self, t) -> torch.Tensor: return (t+.5)/self.length # in (0, 1)
     def noise_scale(self, t) -> torch.Tensor: return (1-self.pipe.scheduler.alphas_cumprod[t])**.5 # of ε in z_t
     def corrupt(self, z0, eps, t) -> torch.Tensor: # z_t, like z0
@@ -74,7 +76,8 @@ class Walk(Prediction):
         sampler:str='ddim', # one of `samplers`
         weights:dict|None=None, # see `output`
     ):
-        "Yields (t, z_t): pure noise at the largest t first, the clean latents with t = 0 last. It goes on from z_t as the caller leaves it."
+        """Yields (t, z_t): pure noise at the largest t first, the clean latents with t = 0 last.
+        It goes on from z_t as the caller leaves it."""
         scheduler = self.scheduler(sampler)
         scheduler.set_timesteps(steps, device=z.device)
         both = Condition.cat([condition, self.encode([None]).expand(len(condition))])
@@ -87,7 +90,8 @@ class Walk(Prediction):
 
 # %% ../../nbs/02b_unet.ipynb #f5c8d7d0
 EMBEDDED_RECIPE = Recipe(
-    'the embedded UNet', 'measured', 'nbs/08_distill.ipynb, nbs/07_inversion.ipynb', str(data_dir()/'emoji'/'model'/'clip'), steps=20, guidance=3.,
+    'the embedded UNet', 'measured', 'nbs/08_distill.ipynb, nbs/07_inversion.ipynb',
+    str(data_dir()/'emoji'/'model'/'clip'), steps=20, guidance=3.,
     lr=2e-3, updates=90, updates_per_token=12, batch=16, trajectories=16, trajectory_steps=12, trajectory_guidance=3.)
 PUBLISHED = 'published, not measured here'
 SD_SOURCES = 'SDD (2307.05977) for removals, Gal et al. (2208.01618) for tokens, the stock pipeline for sampling'
@@ -96,8 +100,14 @@ SD_RECIPE = Recipe(
     token_lr=5e-3, token_steps=3000, token_batch=4, lr=1e-5, updates=1500, updates_per_token=200)
 SDXL_RECIPE = replace(SD_RECIPE, name='SDXL', guidance=5., source=SD_SOURCES+'; guidance of the stock SDXL pipeline')
 
-def wide(width:int): return lambda net: net.denoiser.config.cross_attention_dim == width # a test of a model's text width
-def tiny(net) -> bool: return wide(192)(net) and net.latent_shape == (16, 8, 8) # the embedded model
+def wide(width:int) -> Callable: # backbone → bool
+    "A test of a model's text width."
+    return lambda net: net.denoiser.config.cross_attention_dim == width
+
+def tiny(net) -> bool:
+    "Whether it is the embedded model."
+    return wide(192)(net) and net.latent_shape == (16, 8, 8)
+
 SD_RECIPES = ((tiny, EMBEDDED_RECIPE), (wide(768), SD_RECIPE), (wide(1024), SD_RECIPE))
 SDXL_RECIPES = ((wide(2048), SDXL_RECIPE),)
 
@@ -129,22 +139,29 @@ class UNetBackbone(Walk):
         everything = {k for k, _ in self.denoiser.named_parameters()}
         cross = {k for k in everything if '.attn2.' in k}
         return cross if scope == 'cross-attention' else everything-cross
-    def kv_names(self) -> set: return {k for k in self.names('cross-attention') if k.endswith(('to_k.weight', 'to_v.weight'))}
+    def kv_names(self) -> set: # of parameters
+        "The keys' and values' matrices of the cross-attention layers."
+        return {k for k in self.names('cross-attention') if k.endswith(('to_k.weight', 'to_v.weight'))}
     def recipes(self): return SD_RECIPES
     def check(self):
         "`HfiError` for a UNet or scheduler that this class would misread."
         config, scheduler = self.denoiser.config, self.pipe.scheduler
         kind, name = scheduler.config.get('prediction_type', 'epsilon'), type(scheduler).__name__
         if not hasattr(scheduler, 'alphas_cumprod') or kind not in ('epsilon', 'v_prediction'):
-            raise HfiError(f'the scheduler is {name} with prediction_type={kind!r}: only noise schedules with epsilon or v_prediction are read rightly')
-        odd = {k: config.get(k) for k in ('time_cond_proj_dim', 'encoder_hid_dim_type', 'class_embed_type') if config.get(k) is not None}
-        if odd: raise HfiError(f'the UNet takes more than a prompt ({", ".join(f"{k}={v!r}" for k, v in odd.items())}): such models are not supported')
-        if config.in_channels != self.pipe.vae.config.latent_channels:
-            raise HfiError(f'the UNet takes {config.in_channels} channels, the autoencoder gives {self.pipe.vae.config.latent_channels}: inpainting models are not supported')
+            raise HfiError(f'the scheduler is {name} with prediction_type={kind!r}: '
+                           'only noise schedules with epsilon or v_prediction are read rightly')
+        keys = ('time_cond_proj_dim', 'encoder_hid_dim_type', 'class_embed_type')
+        if odd := [f'{k}={config.get(k)!r}' for k in keys if config.get(k) is not None]:
+            raise HfiError(f'the UNet takes more than a prompt ({", ".join(odd)}): such models are not supported')
+        channels = self.pipe.vae.config.latent_channels
+        if config.in_channels != channels:
+            raise HfiError(f'the UNet takes {config.in_channels} channels, the autoencoder gives {channels}: '
+                           'inpainting models are not supported')
 
 # %% ../../nbs/02b_unet.ipynb #06fdf499
 class SDXLBackbone(UNetBackbone):
-    "SDXL: two CLIP text encoders, whose last but one hidden states stand side by side; the second one's pooled answer; the image's size."
+    """SDXL: two CLIP text encoders, whose last but one hidden states stand side by side;
+    the second one's pooled answer; the image's size."""
     def join(self, outputs) -> Condition:
         return Condition(torch.cat([out.hidden_states[-2] for out in outputs], 2), outputs[1].text_embeds)
     def arguments(self, z, t, condition) -> tuple:

@@ -19,7 +19,8 @@ from ..core import HfiError
 
 # %% ../../nbs/08d_guards.ipynb #5884340c
 PRESETS = dict( # warm-up steps δ, s_S, λ, s_m, β: the paper's configurations
-    weak=(15, 200, 0., 0., 0.), medium=(10, 1000, .01, .3, .4), strong=(7, 2000, .025, .5, .7), max=(0, 5000, 1., .5, .7))
+    weak=(15, 200, 0., 0., 0.), medium=(10, 1000, .01, .3, .4),
+    strong=(7, 2000, .025, .5, .7), max=(0, 5000, 1., .5, .7))
 
 class Negative:
     "The unwanted answer takes the place of the unconditional one."
@@ -94,10 +95,13 @@ def nag(net:Backbone, rule:Nag, c_v:Condition):
     "Each image of a stock pipeline beside its unwanted twin, which every attention layer steers away from."
     def doubled(network, args, kwargs):
         if net.guided == 'two passes' and net.pipe.do_classifier_free_guidance:
-            raise HfiError("nag is for sampling without classifier-free guidance: give guidance=1, or use 'negative' or 'sld'")
+            raise HfiError('nag is for sampling without classifier-free guidance: '
+                           "give guidance=1, or use 'negative' or 'sld'")
         heard = net.heard(args, kwargs)
         rows, own = heard.tokens.shape[1], c_v.tokens.shape[1]
-        if rows != own: raise HfiError(f'the prompt has {rows} rows, the unwanted one {own}: pass max_sequence_length, or use sample')
+        if rows != own:
+            raise HfiError(f'the prompt has {rows} rows, the unwanted one {own}: '
+                           'pass max_sequence_length, or use sample')
         twin = replace(c_v.expand(len(heard)).to(heard.tokens.dtype), pooled=heard.pooled)
         return net.again(args, kwargs, Condition.cat([heard, twin]))
     def mixed(x): return rule(*x.chunk(2)).repeat(2, 1, 1)

@@ -119,6 +119,7 @@ class Evaluation:
         before, after = (Counter(r[side]['labels'].get(about, '') for r in asked) for side in ('before', 'after'))
         order = sorted(before | after, key=lambda value: (-after[value], -before[value], value))
         return {value: (before[value], after[value]) for value in order}
+    def __repr__(self): return f'Evaluation of {self.concept!r}: {len(self.rows)} prompts'
     def _repr_html_(self): return _table(self)
 
 # %% ../../nbs/09_evaluate.ipynb #a0972f72

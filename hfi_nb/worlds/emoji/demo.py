@@ -92,8 +92,12 @@ def attack(task:Task) -> str:
     "The red team, judged by the suite's judge."
     study, world, target = task.study, load_world(), task.suite.target
     def unwanted(images): return [verdict.shown for verdict in task.suite.judge(images)]
-    if study.concept.is_object: contexts, word = [f'{{}} in the style of {p.style}' for p in target], world.names[world.concepts[study.name][0]]
-    else: contexts, word = [world.names[p.subject] for p in target], study.name
+    if study.concept.is_object:
+        contexts = [f'{{}} in the style of {p.style}' for p in target]
+        word = world.names[world.concepts[study.name][0]]
+    else:
+        contexts = [world.names[p.subject] for p in target]
+        word = study.name
     outcomes = study.red_team(contexts, prompts=[p.text for p in target], unwanted=unwanted, word=word, steps=12)
     return '; '.join(f'{outcome.name} {outcome.success}' for outcome in outcomes)
 
@@ -103,7 +107,8 @@ def demo_stages(task:Task) -> Mapping[str, Callable]: # name → function that d
     study = task.study
     return dict(
         generate=lambda: f'{len(study.generate([p.text for p in task.prompts], steps=12))} candidates',
-        label=lambda: label(task), select=lambda: choose(task), invert=lambda: f'{len(study.invert())} tokens', check=lambda: check(task),
+        label=lambda: label(task), select=lambda: choose(task),
+        invert=lambda: f'{len(study.invert())} tokens', check=lambda: check(task),
         erase=lambda: study.erase(task.contexts, batch=8) and f'pipeline saved to {study.folder/"erased"}',
         evaluate=lambda: f'{len(study.evaluate(task.suite, steps=12).rows)} prompts',
         attack=lambda: attack(task), report=lambda: str(study.report()))

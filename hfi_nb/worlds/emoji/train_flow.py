@@ -133,7 +133,8 @@ pipe = StableDiffusion3Pipeline.from_pretrained(folder, text_encoder_3=None, tok
 pipe('cat face in the style of openmoji', num_inference_steps=20, guidance_scale=3., max_sequence_length=32)
 ```
 
-- **Data**: 800 images (5 emoji artists × 160 subjects) and jittered copies, see `../LICENSES.md`. Weights: CC-BY-SA-4.0.
+- **Data**: 800 images (5 emoji artists × 160 subjects) and jittered copies, see `../LICENSES.md`.
+  Weights: CC-BY-SA-4.0.
 - **Parts**: autoencoder, tokenizer and first text encoder are those of the embedded UNet model;
   the second text encoder began as its copy; 10.5 M parameters in the transformer.
 - **What it shows** (20 steps, guidance 3, one seed per combination of style and subject;
