@@ -168,7 +168,9 @@ def ring_a_bell(
     return AttackResult(condition, 0, [net.encoders[0][0].decode(ids) for ids in best], encodings)
 
 # %% ../../nbs/10_redteam.ipynb #99ecb186
-def prefix(context:str, words:str) -> str: return insert_phrase(context if '{}' in context else '{} '+context, words)
+def prefix(context:str, words:str) -> str:
+    "The words in a context's place for them, or before it."
+    return insert_phrase(context if '{}' in context else '{} '+context, words)
 
 class WordSearch:
     "Words that move along the gradient of a model's own denoising loss."
