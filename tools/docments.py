@@ -45,8 +45,10 @@ def sections(func, params, end, one_line):
 
 
 def assigned(tree): # → (class, method, function)
-    "Methods given to a class after it was made: `C.m = f`, and `for m in (_f, …): setattr(C, m.__name__[1:], m)`."
+    "Methods given to a class after it was made: `@patch`, `C.m = f`, and `for m in (_f, …): setattr(C, m.__name__[1:], m)`."
     for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and 'patch' in [ast.unparse(d) for d in node.decorator_list]:
+            yield ast.unparse(node.args.args[0].annotation), node.name, node.name
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             pairs = zip(node.targets[0].elts, node.value.elts, strict=True) if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple) else [(node.targets[0], node.value)]
             for target, value in pairs:

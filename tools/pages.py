@@ -35,8 +35,8 @@ def directives(cell) -> set: return set(re.findall(r'^#\|\s*(\w+)', cell.source,
 
 
 def folded(cell) -> bool:
-    "Whether JupyterLab hides the source: the solution of an exercise."
-    return bool(cell.metadata.get('jupyter', {}).get('source_hidden'))
+    "Whether a cell is the solution of an exercise: JupyterLab hides its source, and it is neither exported nor a test."
+    return bool(cell.metadata.get('jupyter', {}).get('source_hidden')) and not directives(cell)
 
 
 def course_page(path:Path) -> Path:
@@ -44,8 +44,8 @@ def course_page(path:Path) -> Path:
     nb, kept = nbformat.read(path, 4), []
     for cell in nb.cells:
         if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
-        if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
         if folded(cell): cell.metadata['tags'] = ['solution'] # becomes a class of the cell's element
+        if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
         if cell.cell_type == 'markdown': cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
         if cell.source.strip(): kept.append(cell)
     nb.cells = kept
