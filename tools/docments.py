@@ -45,16 +45,21 @@ def sections(func, params, end, one_line):
 
 
 def assigned(tree): # → (class, method, function)
-    "Methods given to a class after it was made: `@patch`, `C.m = f`, and `for m in (_f, …): setattr(C, m.__name__[1:], m)`."
+    "Methods given to a class after it was made: `C.m = f`, and `for m in (_f, …): setattr(C, m.__name__[1:], m)`."
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and 'patch' in [ast.unparse(d) for d in node.decorator_list]:
-            yield ast.unparse(node.args.args[0].annotation), node.name, node.name
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             pairs = zip(node.targets[0].elts, node.value.elts, strict=True) if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple) else [(node.targets[0], node.value)]
             for target, value in pairs:
                 if isinstance(target, ast.Attribute): yield ast.unparse(target.value), target.attr, ast.unparse(value).removeprefix('staticmethod(').rstrip(')')
         elif isinstance(node, ast.For) and 'setattr' in ast.unparse(node.body[0]):
             yield from ((node.body[0].value.args[0].id, o.id[1:], o.id) for o in node.iter.elts)
+
+
+def modules(package):
+    "The modules of a package and of the packages in it."
+    for module in package.modules.values():
+        yield module
+        yield from modules(module)
 
 
 class Docments(Extension):
@@ -69,7 +74,7 @@ class Docments(Extension):
         if note and not attr.docstring: attr.docstring = Docstring(plain(note), parent=attr)
 
     def on_package(self, *, pkg, **_):
-        for module in pkg.modules.values():
+        for module in modules(pkg):
             moves = [(str(f.parameters[0].annotation), f.name, f.name) for f in module.functions.values() if any(str(d.value) == 'patch' for d in f.decorators)]
             for cls, method, name in [*moves, *assigned(ast.parse(module.filepath.read_text(encoding='utf-8')))]:
                 func = module.members.get(name)
