@@ -279,7 +279,7 @@ class Study(StudyFiles):
     def invert(self, only:int|None=None, **settings) -> list: return invert_study(self, only, **settings)
     def tokens(self) -> list: return tokens_of(self)
     def unwanted(self): return reward_judge(self)
-    def check(self, contexts:Sequence[str], unwanted=None, **settings) -> list: # of TokenChecks
+    def check(self, contexts:Sequence[str], unwanted=None, **settings) -> list: # of TokenChecks, one per token
         "The token check; by default the reward itself answers."
         judge, contexts = unwanted or self.unwanted(), as_list(contexts, 'contexts')
         return [check_token(self.pipe, t, judge, self.images(t.meta['top']), contexts, self.concept, **settings)

@@ -94,7 +94,8 @@ def test_the_reference_shows_what_stands_behind_parameters_and_fields(site):
     text = re.sub(r'<[^>]+>', '', (site/'api'/'erasing.erase.html').read_text(encoding='utf-8'))
     assert 'benign prompts to erase it in' in text and 'shares all but the changed weights with' in text
     text = re.sub(r'<[^>]+>', '', (site/'api'/'study.html').read_text(encoding='utf-8'))
-    assert 'of TokenChecks' in text
+    assert 'of TokenChecks, one per token' in text
+    assert 'coarse word at which a token starts' in re.sub(r'<[^>]+>', '', (site/'api'/'concept.html').read_text(encoding='utf-8'))
     assert 'evaluations of the denoiser, a gradient counted as two more' in (site/'api'/'attack.red_team.html').read_text(encoding='utf-8')
 
 
