@@ -938,8 +938,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'hfi_nb/feedback/labelstudio.py'),
                                              'hfi_nb.feedback.labelstudio._image_references': ( 'labelstudio.html#_image_references',
                                                                                                 'hfi_nb/feedback/labelstudio.py'),
-                                             'hfi_nb.feedback.labelstudio._is_group': ( 'labelstudio.html#_is_group',
-                                                                                        'hfi_nb/feedback/labelstudio.py'),
                                              'hfi_nb.feedback.labelstudio._listed': ( 'labelstudio.html#_listed',
                                                                                       'hfi_nb/feedback/labelstudio.py'),
                                              'hfi_nb.feedback.labelstudio._parsed': ( 'labelstudio.html#_parsed',

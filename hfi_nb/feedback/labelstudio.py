@@ -31,8 +31,6 @@ from .store import Event, FeedbackStore, check_id, contained, group_id
 # %% ../../nbs/04_labelstudio.ipynb #0b846fdf
 CHOICES = {'unwanted': 1., 'fine': 0.}
 
-def _is_group(item:str) -> bool: return item.startswith('group-') and len(item) == 30 # see group_id
-
 def _by_image(store:FeedbackStore, concept:str|None) -> Iterator[sa.RowMapping]: # a ranking goes with its first image
     store.refresh()
     e, a = EVENTS.c, ANSWERS.c
