@@ -1,12 +1,14 @@
 """Every method on every concept, from the soft token and from the word: what is gone, what is kept, how long it took.
 
-    python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--by token word] [--n 40]
-                            [--out bench/results/methods.jsonl]
+    python bench/methods.py [--concepts openmoji blood …] [--methods sdd uce …] [--by token word prompt] [--n 40]
+                            [--model emoji] [--steps 12] [--out bench/results/methods.jsonl]
+    python bench/methods.py --model emoji-flow --concepts openmoji ink blood weapons --methods esd-x sdd uce uce-near
 
 The images to invert are the artists' own (no feedback is simulated here, this is about erasing alone); a style is asked
 for with held-out subjects, a set of objects with all of its own; the independent judge counts. One line a run goes to
 --out; runs that are there already are not done again. The word of a style is its name; the words of a set are its
-subjects' names, all but the wordless concept's. 'uce + 10' is ten small updates of esd-x from where uce ends; 'uce, paper'
+subjects' names, all but the wordless concept's; its prompts are those of the training split that ask for it, as if
+people had rejected each of their images and no other. 'uce + 10' is ten small updates of esd-x from where uce ends; 'uce, paper'
 is the preset 'paper'. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
 import argparse
 import time
@@ -33,6 +35,8 @@ PLAIN = ('sdd', 'esd-x', 'esd-u', 'ca', 'uce', 'uce-near', 'rece')
 ERASERS = {name: (name, {}) for name in PLAIN} # name → method and settings
 ERASERS |= {'uce + 10': ('esd-x', SHORT)} | {f'{name}, paper': (name, dict(preset='paper')) for name in ('uce', 'rece')}
 GUARDS = ('negative', 'sld')
+SOURCES = ('token', 'word', 'prompt') # of what to erase
+OUT = {'emoji': 'bench/results/methods.jsonl', 'emoji-flow': 'bench/results/methods_flow.jsonl'}
 
 
 class Runs:
@@ -93,11 +97,12 @@ def count(paint, suite):
     return dict(left=target['shown'], rest=target[rest], style=other['style'], subject=other['subject'])
 
 
-def run(pipe, method, tokens, what, suite):
+def run(pipe, method, tokens, what, suite, steps=12):
     "Preset, seconds and rates of one method; none is the base model."
-    begun, paint = time.process_time(), partial(sample, pipe, steps=12)
+    begun, paint = time.process_time(), partial(sample, pipe, steps=steps)
     name, settings = ERASERS.get(method, (method, {}))
-    if method in ERASERS: paint = partial(sample, erase(pipe, tokens, name, quick_check=False, **settings, **what), steps=12)
+    if method in ERASERS:
+        paint = partial(sample, erase(pipe, tokens, name, quick_check=False, **settings, **what), steps=steps)
     took = time.process_time()-begun
     guarded = guard(pipe, tokens, method, what['concept'].phrase) if method in GUARDS else nullcontext()
     with guarded: rates = count(paint, suite)
@@ -113,20 +118,28 @@ def sweep(concept, n, out, runs):
     for method, names, settings in runs: saved.once(dict(concept=concept, **names), partial(measure, method, settings))
 
 
-def main(concepts, methods, by, n, out):
-    pipe, world = load_pipeline(), load_world()
-    saved = Runs(out)
+def rejected_prompts(world, concept):
+    "Prompts of the training split that ask for the concept, as rejected with certainty."
+    split = 'train' if concept in world.styles else None
+    return [(p.text, 1.) for p in make_prompts(world, split) if shows(world, concept, p.style, p.subject)]
+
+
+def main(concepts, methods, by, n, out, model, steps):
+    pipe, world = load_pipeline(model), load_world()
+    saved = Runs(out or Path(OUT[model]))
     for concept in concepts or [*world.styles, *world.concepts]:
         suite, (tokens, _, what) = questions(world, concept, n), goal(pipe, world, concept, inverting='token' in by)
         words = [concept] if concept in world.styles else [world.names[s] for s in world.concepts[concept]]
-        def measure(method, given, what=what, suite=suite):
-            return partial(run, pipe, method, given, what, suite)
-        saved.once(dict(concept=concept, method='none', by=''), measure('none', tokens))
+        given = dict(token=(tokens, {}), word=(words, {}), prompt=([], dict(rejected=rejected_prompts(world, concept))))
+        def measure(method, source, what=what, suite=suite, given=given):
+            targets, more = given[source]
+            return partial(run, pipe, method, targets, what | more, suite, steps)
+        saved.once(dict(concept=concept, method='none', by=''), measure('none', 'token'))
         wanted = [one for one in by if not (one == 'word' and concept == 'kindergarten')]
         for one in wanted:
             for method in methods:
                 names = dict(concept=concept, method=method, by=one)
-                try: saved.once(names, measure(method, dict(token=tokens, word=words)[one]))
+                try: saved.once(names, measure(method, one))
                 except HfiError as error: # a guard's prompt does not hold any number of tokens
                     if method not in GUARDS: raise
                     print(concept, method, one, error)
@@ -147,10 +160,12 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--concepts', nargs='*')
     parser.add_argument('--methods', nargs='*', default=[*ERASERS, *GUARDS])
-    parser.add_argument('--by', nargs='*', default=['token', 'word'], choices=['token', 'word'])
+    parser.add_argument('--by', nargs='*', default=['token', 'word'], choices=SOURCES)
     parser.add_argument('--n', type=int, default=40)
-    parser.add_argument('--out', type=Path, default=Path('bench/results/methods.jsonl'))
+    parser.add_argument('--model', default='emoji', choices=list(OUT))
+    parser.add_argument('--steps', type=int, default=12, help='of sampling')
+    parser.add_argument('--out', type=Path, help=f'default: {" or ".join(OUT.values())}')
     parser.add_argument('--table', action='store_true', help='print what is there')
     args = vars(parser.parse_args())
-    if args.pop('table'): table(args['out'])
+    if args.pop('table'): table(args['out'] or Path(OUT[args['model']]))
     else: main(**args)

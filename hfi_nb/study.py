@@ -22,7 +22,7 @@ from .candidates.generate import generate
 from .concept import as_list
 from .core import HfiError, HfiWarning, make_folder, read_json, versions, write_json
 from .erasing.distill import conflicts
-from .erasing.erase import CLOSED, erase, erasing_facts
+from .erasing.erase import CLOSED, choose, erase, erasing_facts
 from .erasing.targets import make_targets
 from .feedback.annotators import open_panel
 from .measure.evaluate import Evaluation, evaluate
@@ -173,10 +173,10 @@ def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
     told = [n for n, prompt in enumerate(prompts) if prompt]
     return [prompts[n] for n in told], [images[n] for n in told]
 
-def opposed_tokens(study:StudyFiles, contexts:Sequence[str], method:str, **settings) -> list: # 'a and b: cosine'
+def opposed_tokens(study:StudyFiles, contexts:Sequence[str], **settings) -> list: # 'a and b: cosine'
     "Tokens whose trainings begin by undoing each other; the report names them."
     tokens = study.tokens()
-    if method in CLOSED or len(tokens) < 2: return []
+    if len(tokens) < 2: return []
     few = dict(trajectories=4, steps=4) | {k: v for k, v in settings.items() if k in ('batch', 'checkpointing')}
     near = conflicts(study.pipe, make_targets(study.pipe, tokens, study.concept, contexts[:8]), **few)
     pairs = [(i, j) for i in range(len(tokens)) for j in range(i)]
@@ -185,14 +185,19 @@ def opposed_tokens(study:StudyFiles, contexts:Sequence[str], method:str, **setti
 def erase_study(
     study:StudyFiles,
     contexts:Sequence[str], # benign prompts
-    method:str='esd-x',
-    rejected:bool=False, # erase the prompts whose images were rejected, too
+    purpose:str='weights', # who will hold the model: 'weights' are given away, or it stays behind a 'prompt'
+    method:str|None=None, # of `erase`; default: what suits the purpose
+    rejected:bool|None=None, # erase the prompts whose images were rejected, too; default: behind a prompt
     **settings, # of `erase`
 ) -> DiffusionPipeline:
     "The safe pipeline, saved to `erased/`."
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
-    opposed = opposed_tokens(study, contexts, method, **settings)
+    if rejected is None: rejected = purpose == 'prompt'
     prompts = [tuple(row) for row in read_json(study.folder/'selection.json')['rejected']] if rejected else []
+    if method is None:
+        method, start = choose(purpose, study.tokens(), contexts, safe, prompts)
+        settings = dict(start=start) | settings
+    opposed = [] if method in CLOSED else opposed_tokens(study, contexts, **settings)
     erased = erase(study.pipe, study.tokens(), method=method, concept=study.concept, contexts=contexts, safe=safe,
                    safe_images=images, rejected=prompts, path=study.folder/'erasing.safetensors', **settings)
     facts = dict(
@@ -284,8 +289,9 @@ class Study(StudyFiles):
         judge, contexts = unwanted or self.unwanted(), as_list(contexts, 'contexts')
         return [check_token(self.pipe, t, judge, self.images(t.meta['top']), contexts, self.concept, **settings)
                 for t in self.tokens()]
-    def erase(self, contexts:Sequence[str], method:str='esd-x', rejected:bool=False, **settings) -> DiffusionPipeline:
-        return erase_study(self, contexts, method, rejected, **settings)
+    def erase(self, contexts:Sequence[str], purpose:str='weights', **settings) -> DiffusionPipeline:
+        "The safe pipeline, saved to `erased/`; settings of `erase_study` and `erase`."
+        return erase_study(self, contexts, purpose, **settings)
     def erased(self) -> DiffusionPipeline: return load_erased(self)
     def evaluate(self, suite:Suite, **settings) -> Evaluation: return evaluate_study(self, suite, **settings)
     def red_team(self, contexts:Sequence[str], attacks:Mapping=ATTACKS, unwanted=None, **settings) -> list:

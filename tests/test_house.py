@@ -32,6 +32,7 @@ def plain(source): return re.sub(r'^\s*[%!].*$', '', source, flags=re.M) # witho
 
 
 NOTEBOOKS = {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in sorted((ROOT/'nbs').glob('*.ipynb'))}
+LESSONS = {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in sorted((ROOT/'nbs'/'course').glob('*.ipynb'))}
 ORDER = [m for nb in NOTEBOOKS.values() if (m := exports(nb))]
 PACKAGE = ROOT/'hfi_nb'
 MODULES = {'.'.join(p.relative_to(PACKAGE).with_suffix('').parts): p for p in sorted(PACKAGE.rglob('*.py')) if not p.stem.startswith('_')}
@@ -129,9 +130,9 @@ def test_pyproject_equals_settings():
         assert settings.get(key, '') == (' '.join(value) if isinstance(value, list) else str(value)), key
 
 
-@pytest.mark.parametrize('name', NOTEBOOKS)
-def test_notebooks_as_committed(name):
-    nb, cells = NOTEBOOKS[name], code_cells(NOTEBOOKS[name])
+@pytest.mark.parametrize('nb', [*NOTEBOOKS.values(), *LESSONS.values()], ids=[*NOTEBOOKS, *LESSONS])
+def test_notebooks_as_committed(nb):
+    cells = code_cells(nb)
     outputs = [o for c in cells for o in c['outputs']]
     assert outputs or not cells, 'no outputs: run it from top to bottom and save'
     assert [o['ename'] for o in outputs if o['output_type'] == 'error'] == []
@@ -139,9 +140,12 @@ def test_notebooks_as_committed(name):
     assert not any('application/vnd.jupyter.widget-view+json' in o.get('data', {}) for o in outputs)
 
 
-@pytest.mark.parametrize('name', [n for n in NOTEBOOKS if n not in MAY_PICKLE])
-def test_nothing_unpickles(name):
-    for cell in code_cells(NOTEBOOKS[name]):
+ALLOWED = {n: nb for n, nb in (NOTEBOOKS | LESSONS).items() if n not in MAY_PICKLE}
+
+
+@pytest.mark.parametrize('nb', ALLOWED.values(), ids=ALLOWED)
+def test_nothing_unpickles(nb):
+    for cell in code_cells(nb):
         source = text(cell['source'])
         if not source.startswith('%%'): assert list(unpickles(ast.parse(plain(source)))) == []
 

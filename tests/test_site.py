@@ -25,6 +25,10 @@ STYLE = re.compile(r'url\(\s*["\']?(?:https?:)?//|@import\s+(?:url\()?["\']?(?:h
 SCRIPT = re.compile(r'''(?:import\s*[("'][^"']*|\bfrom\s*["']|\.src\s*=\s*["'])(?:https?:)?//''')
 
 
+NOTEBOOKS = {f'reference/{p.stem}.html': p for p in sorted((ROOT/'nbs').glob('*.ipynb')) if p.stem != 'index'} # page → notebook
+NOTEBOOKS |= {f'course/{p.stem}.html': p for p in sorted((ROOT/'nbs'/'course').glob('*.ipynb'))}
+
+
 class Reader(HTMLParser):
     "What a page loads, links to and names; the text of its scripts, styles and formulas."
     def __init__(self, text):
@@ -75,7 +79,7 @@ def test_the_rule_bites(bad): assert from_outside(Reader(bad)) and not from_outs
 
 
 def test_every_notebook_and_every_module_has_a_page(pages):
-    assert {f'course/{p.stem}.html' for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index'} == {p for p in pages if p.startswith('course/')}
+    assert set(NOTEBOOKS) == {p for p in pages if p.startswith(('course/', 'reference/'))}
     assert {f'api/{m}.html' for m in MODULES} == {p for p in pages if p.startswith('api/')}
     assert {f'{p.relative_to(ROOT/"docs").with_suffix(".html").as_posix()}' for p in (ROOT/'docs').rglob('*.md')} | {'contributing.html'} <= set(pages)
 
@@ -100,22 +104,22 @@ def test_the_reference_shows_what_stands_behind_parameters_and_fields(site):
 
 
 def test_formulas_are_rendered_and_none_is_left_in_dollars(pages):
-    for p in sorted((ROOT/'nbs').glob('*.ipynb')):
+    for page, p in NOTEBOOKS.items():
         cells = [''.join(c['source']) for c in json.loads(p.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'markdown']
         n = sum(len(re.findall(r'\$\$.+?\$\$|\$[^$\n]+\$', re.sub(r'`[^`]*`', '', o), re.S)) for o in cells)
-        if p.stem != 'index': assert len(pages[f'course/{p.stem}.html'].text['math']) == n, p.stem
+        assert len(pages[page].text['math']) == n, page
     assert len(pages['method.html'].text['math']) > 30
     found = [o for page in pages.values() for o in page.text['math']]
     assert all(o.strip() for o in found) and not any(re.search(r'\\|\$', o) for o in found)
 
 
 def test_solutions_fold(site):
-    for p in sorted((ROOT/'nbs').glob('*.ipynb')):
+    for name, p in NOTEBOOKS.items():
         hidden = [c for c in json.loads(p.read_text(encoding='utf-8'))['cells'] if c['metadata'].get('jupyter', {}).get('source_hidden') and not re.search(r'^#\|', ''.join(c['source']), re.M)]
-        page = site/'course'/f'{p.stem}.html'
-        found = re.findall(r'<details class="hfi-solution">.*?</details>', page.read_text(encoding='utf-8'), re.S) if page.exists() else []
-        assert len(found) == len(hidden), p.stem
-        assert all(o.count('<div') == o.count('</div') and 'jp-CodeCell' in o for o in found), p.stem
+        text = (site/name).read_text(encoding='utf-8')
+        found = re.findall(r'<details class="hfi-solution">.*?</details>', text, re.S)
+        assert len(found) == len(hidden), name
+        assert all(o.count('<div') == o.count('</div') and 'jp-CodeCell' in o for o in found), name
 
 
 def test_links_lead_somewhere(site, pages):
@@ -152,7 +156,7 @@ def test_a_browser_asks_no_other_host_for_anything(address, tmp_path):
               '--window-size=1300,900', f'--user-data-dir={tmp_path}'): options.add_argument(o)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which('chromedriver')))
     try:
-        for name in ('index.html', 'method.html', 'course/08_distill.html', 'api/study.html'):
+        for name in ('index.html', 'method.html', 'reference/08_distill.html', 'api/study.html'):
             browser.get(address+name)
             asked = browser.execute_script('return performance.getEntriesByType("resource").map(o => o.name)')
             assert asked and [o for o in asked if not o.startswith((address, 'data:', 'blob:'))] == [], name

@@ -73,8 +73,9 @@ def test_rounds(tmp_path):
     chosen = second.select(k=4, safe=3)
     assert len(chosen['top']) == 4 and set(chosen['top']) <= set(second.records)
     second.invert(steps=1, every=1, batch=2)
-    second.erase(['house'], method='uce', rejected=True, quick_check=False)
-    assert 'rejected' in str(read_json(tmp_path/'next'/'erased'/'hfi.json')['sources'])
+    second.erase(['house'], 'prompt', quick_check=False)
+    facts = read_json(tmp_path/'next'/'erased'/'hfi.json')
+    assert facts['method'] == 'uce-near' and 'rejected' in str(facts['sources'])
     assert read_json(tmp_path/'next'/'erased'/'hfi.json')['safe'] == 2+len(chosen['safe']) # what was safe in the first round, too
 
 

@@ -44,7 +44,7 @@ def without_paths(module):
 
 def not_executed():
     "Patterns of the notebooks whose first cell says skip_exec; nbdev-test itself reads that only from a raw cell."
-    first = {p: nbformat.read(p, 4).cells[0].source for p in sorted((ROOT/'nbs').glob('*.ipynb'))}
+    first = {p: nbformat.read(p, 4).cells[0].source for p in sorted((ROOT/'nbs').rglob('*.ipynb'))}
     return [f'^{re.escape(p.name)}$' for p, source in first.items() if re.search(r'^-?\s*skip_exec:\s*true\s*$', source, re.M)]
 
 

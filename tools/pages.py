@@ -1,6 +1,7 @@
 """Hooks of the documentation site (mkdocs.yml): notebooks and API pages become files of it, formulas become MathML, nothing comes from another host.
 
 The notebooks are shown as committed and never run; hidden cells and tests are left out."""
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -12,7 +13,8 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
+LESSONS = sorted((ROOT/'nbs'/'course').glob('*.ipynb'))
+REFERENCE = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
 MATH = re.compile(r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
 HOWTOS = ['model', 'annotators', 'postgresql', 'gpu', 'export'] # in this order
 scratch = tempfile.TemporaryDirectory()
@@ -39,8 +41,15 @@ def folded(cell) -> bool:
     return bool(cell.metadata.get('jupyter', {}).get('source_hidden')) and not directives(cell)
 
 
-def course_page(path:Path) -> Path:
-    "A notebook as the course shows it: without front matter, hidden cells, tests and directives."
+def page_of(path:Path) -> str:
+    "Where the site shows a file of the repository: lessons in course/, the other notebooks in reference/, docs on top."
+    place = path.relative_to(ROOT)
+    if place.parts[0] == 'docs': return place.relative_to('docs').with_suffix('.html').as_posix()
+    return f'{"course" if path.parent.name == "course" else "reference"}/{path.stem}.html'
+
+
+def notebook_page(path:Path) -> Path:
+    "A notebook as the site shows it: without front matter, hidden cells, tests and directives."
     nb, kept = nbformat.read(path, 4), []
     for cell in nb.cells:
         if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
@@ -49,18 +58,20 @@ def course_page(path:Path) -> Path:
         if cell.cell_type == 'markdown': cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
         if cell.source.strip(): kept.append(cell)
     nb.cells = kept
-    out = Path(scratch.name)/'course'/path.name
+    out = (Path(scratch.name)/page_of(path)).with_suffix('.ipynb')
     out.parent.mkdir(exist_ok=True)
     nbformat.write(nb, out)
     return out
 
 
 def links(text:str, path:Path) -> str:
-    "Links between notebooks, as links between pages."
+    "Links to notebooks and to pages of docs/, as links between pages."
     def one(m):
-        if not (ROOT/'nbs'/m[1]).exists(): raise PluginError(f'{path.name} links to {m[1]}, which does not exist: correct the link')
-        return f']({m[1][:-6]}.html)'
-    return re.sub(r'\]\((?!https?:)([^)#\s]+\.ipynb)\)', one, text)
+        target = (path.parent/m[1]).resolve()
+        if not target.exists():
+            raise PluginError(f'{path.name} links to {m[1]}, which does not exist: correct the link')
+        return f']({os.path.relpath(page_of(target), Path(page_of(path)).parent)}{m[2]}'
+    return re.sub(r'\]\((?!https?:)([^)#\s]+\.(?:ipynb|md))([)#])', one, text)
 
 
 def module_of(path:Path) -> str|None:
@@ -69,23 +80,27 @@ def module_of(path:Path) -> str|None:
     return found and found[1]
 
 
-MODULES = {m: p for p in NOTEBOOKS if (m := module_of(p))}
+MODULES = {m: p for p in REFERENCE if (m := module_of(p))}
 
 
-def api_page(module:str, path:Path) -> str: return f'# `{module}`\n\nMade from [{path.stem}](../course/{path.name}), which explains it.\n\n::: hfi_nb.{module}\n'
+def api_page(module:str, path:Path) -> str: return f'# `{module}`\n\nMade from [{path.stem}](../reference/{path.name}), which explains it.\n\n::: hfi_nb.{module}\n'
 
 
 @event_priority(100) # before mkdocs-jupyter looks for notebooks
 def on_files(files, config):
-    for p in NOTEBOOKS: files.append(File(str(course_page(p).relative_to(scratch.name)), scratch.name, config.site_dir, config.use_directory_urls))
-    for p in (ROOT/'nbs'/'stills').iterdir(): files.append(File.generated(config, f'course/stills/{p.name}', abs_src_path=str(p)))
+    for p in LESSONS+REFERENCE:
+        page = str(notebook_page(p).relative_to(scratch.name))
+        files.append(File(page, scratch.name, config.site_dir, config.use_directory_urls))
+    for p in (ROOT/'nbs'/'stills').iterdir():
+        files.append(File.generated(config, f'reference/stills/{p.name}', abs_src_path=str(p)))
     for m, p in MODULES.items(): files.append(File.generated(config, f'api/{m}.md', content=api_page(m, p)))
     files.append(File.generated(config, 'contributing.md', content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
     return files
 
 
 def on_config(config):
-    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in NOTEBOOKS]},
+    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in LESSONS]},
+                  {'Reference': [f'reference/{p.name}' for p in REFERENCE]},
                   {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
     return config
 
