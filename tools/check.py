@@ -1,5 +1,7 @@
-"""Everything the continuous integration checks, in one command: `python tools/check.py`. The last step, pytest, also builds the site strictly (tests/test_site.py).
+"""Everything the continuous integration checks, in one command: `python tools/check.py`.
+The last step, pytest, also builds the site strictly (tests/test_site.py).
 
+--all     also execute the notebooks that say `slow: true`: long measurements whose code the tests and the course run too
 --static  only that package, tests and README match the notebooks, and ruff (seconds; the git hook)
 --write   bring package, tests and README up to date with the notebooks, check nothing"""
 import argparse
@@ -42,10 +44,11 @@ def without_paths(module):
     return re.sub(r'^(# .*?)\S*(nbs/)', r'\1\2', module.read_text(), flags=re.M) if module.exists() else None
 
 
-def not_executed():
-    "Patterns of the notebooks whose first cell says skip_exec; nbdev-test itself reads that only from a raw cell."
+def not_executed(*keys):
+    "Patterns of the notebooks whose first cell says one of the keys; nbdev-test itself reads skip_exec only from a raw cell."
     first = {p: nbformat.read(p, 4).cells[0].source for p in sorted((ROOT/'nbs').rglob('*.ipynb'))}
-    return [f'^{re.escape(p.name)}$' for p, source in first.items() if re.search(r'^-?\s*skip_exec:\s*true\s*$', source, re.M)]
+    said = re.compile(rf'\A---\n(?:.*\n)*?(?:{"|".join(keys)}): true\n')
+    return [f'^{re.escape(p.name)}$' for p, source in first.items() if said.search(source)]
 
 
 def static():
@@ -62,6 +65,7 @@ def write():
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--all', action='store_true')
     parser.add_argument('--static', action='store_true')
     parser.add_argument('--write', action='store_true')
     args = parser.parse_args()
@@ -69,5 +73,7 @@ if __name__ == '__main__':
     static()
     if args.static: sys.exit()
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
-    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)
+    left_out = not_executed('skip_exec') if args.all else not_executed('skip_exec', 'slow')
+    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing',
+        '--skip-file-re', '|'.join([r'^[_.]', *left_out]), workers=WORKERS)
     run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--durations', '20', workers=WORKERS)
