@@ -99,7 +99,7 @@ def run(pipe, method, tokens, what, suite):
     name, settings = ERASERS.get(method, (method, {}))
     if method in ERASERS: paint = partial(sample, erase(pipe, tokens, name, quick_check=False, **settings, **what), steps=12)
     took = time.process_time()-begun
-    guarded = guard(pipe, tokens, method, what['concept'].phrase) if method in GUARDS else nullcontext()
+    guarded = guard(pipe, tokens, method, what['concept']) if method in GUARDS else nullcontext()
     with guarded: rates = count(paint, suite)
     return dict(preset=settings.get('preset', 'hfi_nb'), seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})
 
