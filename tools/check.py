@@ -1,4 +1,5 @@
-"""Everything the continuous integration checks, in one command: `python tools/check.py`. The last step, pytest, also builds the site strictly (tests/test_site.py).
+"""Everything the continuous integration checks, in one command: `python tools/check.py`. The last step, pytest, also
+builds the site strictly (tests/test_site.py).
 
 --static  only that package, tests and README match the notebooks, and ruff (seconds; the git hook)
 --write   bring package, tests and README up to date with the notebooks, check nothing"""
@@ -45,13 +46,15 @@ def without_paths(module):
 def not_executed():
     "Patterns of the notebooks whose first cell says skip_exec; nbdev-test itself reads that only from a raw cell."
     first = {p: nbformat.read(p, 4).cells[0].source for p in sorted((ROOT/'nbs').glob('*.ipynb'))}
-    return [f'^{re.escape(p.name)}$' for p, source in first.items() if re.search(r'^-?\s*skip_exec:\s*true\s*$', source, re.M)]
+    return [f'^{re.escape(p.name)}$'
+            for p, source in first.items() if re.search(r'^-?\s*skip_exec:\s*true\s*$', source, re.M)]
 
 
 def static():
     stale = stale_modules() + export_tests(ROOT, check=True) + export_readme(ROOT, check=True)
     if stale: sys.exit('stale, run `make export`: ' + ', '.join(str(f.relative_to(ROOT)) for f in stale))
-    if (ROOT/'nbs'/'stills'/'erased.txt').read_text() not in (ROOT/'README.md').read_text(): sys.exit('README.md has other numbers than its picture: execute nbs/index.ipynb, then `make export`')
+    if (ROOT/'nbs'/'stills'/'erased.txt').read_text() not in (ROOT/'README.md').read_text():
+        sys.exit('README.md has other numbers than its picture: execute nbs/index.ipynb, then `make export`')
     run('ruff', 'check', '.')
 
 
@@ -69,5 +72,6 @@ if __name__ == '__main__':
     static()
     if args.static: sys.exit()
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
-    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--skip-file-re', '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)
+    run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--skip-file-re',
+        '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)
     run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--durations', '20', workers=WORKERS)

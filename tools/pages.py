@@ -1,4 +1,5 @@
-"""Hooks of the documentation site (mkdocs.yml): notebooks and API pages become files of it, formulas become MathML, nothing comes from another host.
+"""Hooks of the documentation site (mkdocs.yml): notebooks and API pages become files of it, formulas become MathML,
+nothing comes from another host.
 
 The notebooks are shown as committed and never run; hidden cells and tests are left out."""
 import re
@@ -13,7 +14,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
-MATH = re.compile(r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
+CODE, BLOCK = r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))', r'\$\$(?P<block>.+?)\$\$'
+MATH = re.compile(rf'{CODE}|{BLOCK}|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
 HOWTOS = ['model', 'annotators', 'postgresql', 'gpu', 'export'] # in this order
 scratch = tempfile.TemporaryDirectory()
 
@@ -21,7 +23,8 @@ scratch = tempfile.TemporaryDirectory()
 def mathml(latex:str, display:str) -> str:
     "A formula that a browser shows by itself."
     made = convert(re.sub(r'\\arg\b', r'\\mathrm{arg}', latex.strip()), display=display)
-    if left := re.search(r'\\\w+', made): raise PluginError(f'latex2mathml does not know {left[0]} in ${latex}$: write it otherwise')
+    if left := re.search(r'\\\w+', made):
+        raise PluginError(f'latex2mathml does not know {left[0]} in ${latex}$: write it otherwise')
     return f'<span class="hfi-{display}">{made}</span>'
 
 
@@ -46,7 +49,8 @@ def course_page(path:Path) -> Path:
         if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
         if folded(cell): cell.metadata['tags'] = ['solution'] # becomes a class of the cell's element
         if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
-        if cell.cell_type == 'markdown': cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
+        if cell.cell_type == 'markdown':
+            cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
         if cell.source.strip(): kept.append(cell)
     nb.cells = kept
     out = Path(scratch.name)/'course'/path.name
@@ -58,7 +62,8 @@ def course_page(path:Path) -> Path:
 def links(text:str, path:Path) -> str:
     "Links between notebooks, as links between pages."
     def one(m):
-        if not (ROOT/'nbs'/m[1]).exists(): raise PluginError(f'{path.name} links to {m[1]}, which does not exist: correct the link')
+        if not (ROOT/'nbs'/m[1]).exists():
+            raise PluginError(f'{path.name} links to {m[1]}, which does not exist: correct the link')
         return f']({m[1][:-6]}.html)'
     return re.sub(r'\]\((?!https?:)([^)#\s]+\.ipynb)\)', one, text)
 
@@ -72,20 +77,27 @@ def module_of(path:Path) -> str|None:
 MODULES = {m: p for p in NOTEBOOKS if (m := module_of(p))}
 
 
-def api_page(module:str, path:Path) -> str: return f'# `{module}`\n\nMade from [{path.stem}](../course/{path.name}), which explains it.\n\n::: hfi_nb.{module}\n'
+def api_page(module:str, path:Path) -> str:
+    made = f'Made from [{path.stem}](../course/{path.name}), which explains it.'
+    return f'# `{module}`\n\n{made}\n\n::: hfi_nb.{module}\n'
 
 
 @event_priority(100) # before mkdocs-jupyter looks for notebooks
 def on_files(files, config):
-    for p in NOTEBOOKS: files.append(File(str(course_page(p).relative_to(scratch.name)), scratch.name, config.site_dir, config.use_directory_urls))
-    for p in (ROOT/'nbs'/'stills').iterdir(): files.append(File.generated(config, f'course/stills/{p.name}', abs_src_path=str(p)))
+    for p in NOTEBOOKS:
+        files.append(File(str(course_page(p).relative_to(scratch.name)), scratch.name, config.site_dir,
+                          config.use_directory_urls))
+    for p in (ROOT/'nbs'/'stills').iterdir():
+        files.append(File.generated(config, f'course/stills/{p.name}', abs_src_path=str(p)))
     for m, p in MODULES.items(): files.append(File.generated(config, f'api/{m}.md', content=api_page(m, p)))
-    files.append(File.generated(config, 'contributing.md', content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
+    files.append(File.generated(config, 'contributing.md',
+                                content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
     return files
 
 
 def on_config(config):
-    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in NOTEBOOKS]},
+    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]},
+                  {'Course': [f'course/{p.name}' for p in NOTEBOOKS]},
                   {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
     return config
 
@@ -94,7 +106,8 @@ def on_page_markdown(markdown, page, config, files): return formulas(markdown)
 
 
 TAGGED = r'<div[^>]*\bcelltag_solution\b[^>]*>\s*'
-SOLUTION = re.compile(rf'({TAGGED}(?:{TAGGED})?.*?)(?=<div[^>]*class="jp-Cell )', re.S) # a cell (two elements, one in the other), up to the next one
+# a cell (two elements, one in the other), up to the next one
+SOLUTION = re.compile(rf'({TAGGED}(?:{TAGGED})?.*?)(?=<div[^>]*class="jp-Cell )', re.S)
 
 
 def on_post_page(output, page, config):

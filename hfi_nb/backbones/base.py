@@ -268,7 +268,8 @@ class Network:
     def guided_by(self, condition:Condition, guidance:float, weights:dict|None=None) -> Callable: # z, t → output
         """The denoiser's output under guidance, as the family has it: classifier-free guidance, at 1 and below
         the prompt's own output, as in the stock pipeline; or a network that is told the number."""
-        if self.guided != 'two passes': return partial(self.output, condition=condition, weights=weights, guidance=guidance)
+        if self.guided != 'two passes':
+            return partial(self.output, condition=condition, weights=weights, guidance=guidance)
         if guidance <= 1: return partial(self.output, condition=condition, weights=weights)
         both = Condition.cat([condition, self.encode([None]).expand(len(condition))])
         def guided(z, t):

@@ -152,7 +152,8 @@ class Erasure(Loop):
             raise HfiError('concept ablation learns from images rated safe: give safe=, safe_images= and tokens')
         self.removal, scope = METHODS[chosen.method]
         self.points = POINTS[chosen.points]
-        learn = {k: torch.nn.Parameter(w) for k, w in backbone_of(self.start).trainable(scope or self.net.scopes[0]).items()}
+        learn = {k: torch.nn.Parameter(w)
+                 for k, w in backbone_of(self.start).trainable(scope or self.net.scopes[0]).items()}
         super().__init__(learn, chosen.lr, chosen.seed, chosen.weight_decay)
         self.extra = {k: w.detach().clone() for k, w in self.params.items()} # the teacher
         self.student = backbone_of(backbone_of(self.start).with_weights(self.params))
