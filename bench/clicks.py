@@ -33,7 +33,8 @@ NEW_SETS = dict(
     vehicles=['bus', 'ambulance', 'sailboat', 'airplane', 'helicopter', 'rocket'])
 SETS = {k: load_world().concepts[k] for k in ('blood', 'weapons', 'smoking', 'kindergarten')} | NEW_SETS
 SOURCES = ('tokens', 'words', 'rejected', 'both')
-SHORT = dict(updates=10, lr=1e-3, batch=8, retain=5., ema=.8, trajectories=8, steps=8) # small updates from a closed form
+# small updates from a closed form
+SHORT = dict(updates=10, lr=1e-3, batch=8, retain=5., ema=.8, trajectories=8, steps=8)
 REMOVALS = { # name → method and settings
     'none': {}, # the base model
     'uce': dict(method='uce'),
@@ -150,7 +151,8 @@ def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int) -> 
     erased = erase(pipe, **given, **settings) if removal != 'none' else pipe
     seconds = round(time.process_time()-begun, 1)
     rates = {k: rate.to_dict() for k, rate in count(erased, clicks.objects, n, others).items()}
-    return dict(seconds=seconds, answers=len(clicks.study.store.soft_labels(clicks.name)), purity=clicks.purity().to_dict(),
+    return dict(seconds=seconds, answers=len(clicks.study.store.soft_labels(clicks.name)),
+                purity=clicks.purity().to_dict(),
                 sources=erasing_facts(erased).get('sources'), **rates)
 
 

@@ -46,7 +46,8 @@ def whole(make, updates, look):
     "Seconds and rates of what is looked at once, when it is done."
     begun = time.perf_counter()
     model = make()
-    return dict(updates=updates, seconds=round(time.perf_counter()-begun, 2)) | {k: r.to_dict() for k, r in look(model).items()}
+    return (dict(updates=updates, seconds=round(time.perf_counter()-begun, 2))
+            | {k: r.to_dict() for k, r in look(model).items()})
 
 
 def train(pipe, targets, look, settings):
@@ -55,7 +56,8 @@ def train(pipe, targets, look, settings):
     def watch(loop):
         nonlocal seconds, begun, last
         seconds += time.perf_counter()-begun
-        last = dict(updates=loop.step, seconds=round(seconds, 1)) | {k: r.to_dict() for k, r in look(loop.pipeline()).items()}
+        last = (dict(updates=loop.step, seconds=round(seconds, 1))
+                | {k: r.to_dict() for k, r in look(loop.pipeline()).items()})
         begun = time.perf_counter()
         return last['left']['value'] <= .1
     distill(pipe, targets, callback=watch, every=25, **settings)
@@ -71,7 +73,8 @@ def compare(runs, concept, seeds, n, best):
     def measure(name, seed, how):
         return runs.once(dict(concept=concept, name=name, seed=seed, threads=torch.get_num_threads()), how)
     def slow(lr, seed):
-        faster = dict(updates=MOST, lr=lr, ema=.9, refresh=25, times='beta', seed=seed) # HFI's times, a rate for this model
+        # HFI's times, a rate for this model
+        faster = dict(updates=MOST, lr=lr, ema=.9, refresh=25, times='beta', seed=seed)
         return measure(f'reference, lr {lr:g}', seed, partial(train, pipe, targets, look, PAPER['sdd'] | faster))
     best = best or min(RATES, key=lambda lr: ((row := slow(lr, 0))['left']['value'] > .1, row['seconds']))
     for seed in range(seeds):

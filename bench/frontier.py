@@ -1,10 +1,11 @@
-"""What removal costs: every method at several settings of its one dial, from nothing kept on purpose to nearly nothing removed.
+"""What removal costs: every method at several settings of its one dial, from nothing kept on purpose to nearly nothing
+removed.
 
     python bench/frontier.py [--concept openmoji] [--n 40] [--out bench/results/frontier.jsonl]
 
-The dial is λ, the weight of what must stay (`retain`). `uce` aims beyond the prompt without the concept by η; with η = 0
-it is aimed as its authors aim it. Tokens, prompts and judge are those of bench/methods.py, the preset is 'hfi_nb'; runs
-that are in --out already are not done again."""
+The dial is λ, the weight of what must stay (`retain`). `uce` aims beyond the prompt without the concept by η; with η =
+0 it is aimed as its authors aim it. Tokens, prompts and judge are those of bench/methods.py, the preset is 'hfi_nb';
+runs that are in --out already are not done again."""
 import argparse
 from pathlib import Path
 

@@ -1,12 +1,15 @@
-"""One real step at full size: Stable Diffusion 1.5's or SDXL's own networks with random weights, so that memory and time are those of the real model.
+"""One real step at full size: Stable Diffusion 1.5's or SDXL's own networks with random weights, so that memory and
+time are those of the real model.
 
     python bench/full_size.py sd1 --batches 1 2 4 --dtypes float32 bfloat16 float16
     python bench/full_size.py sdxl --dtypes bfloat16 --checkpointing yes --compile
 
-Every setting runs in a process of its own. `predicted` is `hfi_nb.backbones.memory.predict_memory`; `peak` is the process's largest resident memory on a CPU (less what it took
-before the model), or CUDA's largest allocation. `erase` is one gradient of SDD, `invert` one of textual inversion, `walk` one guided step of a trajectory, all after
-a first one that is not timed. From these: `default`, a gradient's share of a bank (12 guided steps of a batch, for 10 gradients) and the gradient itself;
-`reference`, the paper's own walk for every gradient (25.5 guided steps of one trajectory on average, out of 50), measured in the same run at batch 1."""
+Every setting runs in a process of its own. `predicted` is `hfi_nb.backbones.memory.predict_memory`; `peak` is the
+process's largest resident memory on a CPU (less what it took before the model), or CUDA's largest allocation. `erase`
+is one gradient of SDD, `invert` one of textual inversion, `walk` one guided step of a trajectory, all after a first one
+that is not timed. From these: `default`, a gradient's share of a bank (12 guided steps of a batch, for 10 gradients)
+and the gradient itself; `reference`, the paper's own walk for every gradient (25.5 guided steps of one trajectory on
+average, out of 50), measured in the same run at batch 1."""
 import argparse
 import itertools
 import json
@@ -19,7 +22,13 @@ import time
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -32,25 +41,37 @@ from hfi_nb.erasing.targets import make_targets
 from hfi_nb.tokens.inversion import Inversion
 
 UNETS = dict( # the public models' configs
-    sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2, block_out_channels=(320, 640, 1280, 1280),
-             down_block_types=('CrossAttnDownBlock2D',)*3+('DownBlock2D',), up_block_types=('UpBlock2D',)+('CrossAttnUpBlock2D',)*3),
-    sdxl=dict(sample_size=128, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), layers_per_block=2, block_out_channels=(320, 640, 1280), use_linear_projection=True,
-              down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'), up_block_types=('CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'),
-              transformer_layers_per_block=(1, 2, 10), addition_embed_type='text_time', addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816))
+    sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2,
+             block_out_channels=(320, 640, 1280, 1280),
+             down_block_types=('CrossAttnDownBlock2D',)*3+('DownBlock2D',),
+             up_block_types=('UpBlock2D',)+('CrossAttnUpBlock2D',)*3),
+    sdxl=dict(sample_size=128, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), layers_per_block=2,
+              block_out_channels=(320, 640, 1280), use_linear_projection=True,
+              down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'),
+              up_block_types=('CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'),
+              transformer_layers_per_block=(1, 2, 10), addition_embed_type='text_time', addition_time_embed_dim=256,
+              projection_class_embeddings_input_dim=2816))
 
 
 def text(kind, width, layers, heads, act):
-    return kind(CLIPTextConfig(hidden_size=width, intermediate_size=4*width, num_hidden_layers=layers, num_attention_heads=heads, projection_dim=width, hidden_act=act)).eval()
+    return kind(CLIPTextConfig(hidden_size=width, intermediate_size=4*width, num_hidden_layers=layers,
+                               num_attention_heads=heads, projection_dim=width, hidden_act=act)).eval()
 
 
 def build(model, dtype, device):
-    "The pipeline, its weights random from the beginning in their own precision; the autoencoder is a small one, since no step uses it."
+    """The pipeline, its weights random from the beginning in their own precision; the autoencoder is a small one,
+    since no step uses it."""
     torch.set_default_dtype(dtype)
     tok = CLIPTokenizer.from_pretrained(data_dir()/'emoji'/'model'/'tokenizer', model_max_length=77)
-    unet, small = UNet2DConditionModel(**UNETS[model]).eval().requires_grad_(False), AutoencoderKL(block_out_channels=(32,), norm_num_groups=8)
-    one, scheduler = text(CLIPTextModel, 768, 12, 12, 'quick_gelu'), DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', clip_sample=False)
-    if model == 'sd1': pipe = StableDiffusionPipeline(small, one, tok, unet, scheduler, None, None, requires_safety_checker=False)
-    else: pipe = StableDiffusionXLPipeline(small, one, text(CLIPTextModelWithProjection, 1280, 32, 20, 'gelu'), tok, tok, unet, scheduler)
+    unet = UNet2DConditionModel(**UNETS[model]).eval().requires_grad_(False)
+    small = AutoencoderKL(block_out_channels=(32,), norm_num_groups=8)
+    one = text(CLIPTextModel, 768, 12, 12, 'quick_gelu')
+    scheduler = DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', clip_sample=False)
+    if model == 'sd1':
+        pipe = StableDiffusionPipeline(small, one, tok, unet, scheduler, None, None, requires_safety_checker=False)
+    else:
+        pipe = StableDiffusionXLPipeline(small, one, text(CLIPTextModelWithProjection, 1280, 32, 20, 'gelu'), tok, tok,
+                                         unet, scheduler)
     torch.set_default_dtype(torch.float32)
     return pipe.to(device)
 
@@ -70,8 +91,10 @@ def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
 
 def erase_step(pipe, batch, checkpointing, compiled):
     "A function that takes one gradient at points already walked to."
-    shape, loop = backbone_of(pipe).latent_shape, Erasure(pipe, make_targets(pipe, ['house']), batch=batch, checkpointing=checkpointing)
-    loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device), torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
+    shape = backbone_of(pipe).latent_shape
+    loop = Erasure(pipe, make_targets(pipe, ['house']), batch=batch, checkpointing=checkpointing)
+    loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device),
+                                torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
     if compiled: loop.student.unet.compile()
     return loop.train_step
 
@@ -88,21 +111,27 @@ def measure(model, batch, dtype, checkpointing, compiled, stage):
     if device.type == 'cuda': torch.cuda.reset_peak_memory_stats()
     out = dict(batch=batch, dtype=dtype, checkpointing=checkpointing, compile=compiled, stage=stage)
     if stage == 'walk':
-        c, z = backbone_of(pipe).encode(['cat']*batch), torch.randn((batch, *backbone_of(pipe).latent_shape), device=device)
+        c = backbone_of(pipe).encode(['cat']*batch)
+        z = torch.randn((batch, *backbone_of(pipe).latent_shape), device=device)
         path = backbone_of(pipe).trajectory(c, z)
         next(path)
         out['seconds'] = timed(lambda: next(path), device)
-    else: out['seconds'] = timed(erase_step(pipe, batch, checkpointing, compiled) if stage == 'erase' else invert_step(pipe, batch), device)
+    else:
+        out['seconds'] = timed(
+            erase_step(pipe, batch, checkpointing, compiled) if stage == 'erase' else invert_step(pipe, batch), device)
     out['peak'] = torch.cuda.max_memory_allocated() if device.type == 'cuda' else resident()-before
-    out['text'] = sum(p.numel()*p.element_size() for o in (pipe.text_encoder, getattr(pipe, 'text_encoder_2', None)) if o for p in o.parameters())
+    out['text'] = sum(p.numel()*p.element_size()
+                      for o in (pipe.text_encoder, getattr(pipe, 'text_encoder_2', None)) if o for p in o.parameters())
     print('RESULT', json.dumps(out))
 
 
 def child(model, **setting):
     "One setting in a process of its own; None if it failed, which is said."
-    done = subprocess.run([sys.executable, str(Path(__file__).resolve()), model, '--one', json.dumps(setting)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(Path(__file__).resolve()), model, '--one', json.dumps(setting)],
+                          capture_output=True, text=True)
     found = [o[7:] for o in done.stdout.splitlines() if o.startswith('RESULT ')]
-    why = 'killed, most likely for memory' if done.returncode == -signal.SIGKILL else (done.stderr.strip().splitlines() or ['no reason given'])[-1][:160]
+    why = ('killed, most likely for memory' if done.returncode == -signal.SIGKILL
+           else (done.stderr.strip().splitlines() or ['no reason given'])[-1][:160])
     if not found: print(f'{setting}: failed, {why} (exit code {done.returncode})', flush=True)
     return json.loads(found[0]) if found else None
 
@@ -113,20 +142,29 @@ def main(model, batches, dtypes, checkpointing, compile, stages):
     print(f'{model} on {device.type} ({name}), {torch.get_num_threads()} threads, torch {torch.__version__}')
     with torch.device('meta'): unet = UNet2DConditionModel(**UNETS[model])
     learn = sum(p.numel() for k, p in unet.named_parameters() if '.attn2.' in k)
-    print(f'{unet.num_parameters()/1e6:.0f} million weights in the UNet, {learn/1e6:.1f} million of them learn (attn2)\n')
-    print('| batch | precision | checkpointing | compile | stage | predicted GiB | peak GiB | seconds |\n|---|---|---|---|---|---|---|---|', flush=True)
+    print(
+        f'{unet.num_parameters()/1e6:.0f} million weights in the UNet, {learn/1e6:.1f} million of them learn (attn2)\n')
+    print('| batch | precision | checkpointing | compile | stage | predicted GiB | peak GiB | seconds |\n|'+'---|'*8,
+          flush=True)
     walks, steps = {}, {}
-    for batch, dtype, check, comp in itertools.product(batches, dtypes, dict(no=[False], yes=[True], both=[False, True])[checkpointing], [False, True][:1+compile]):
+    for batch, dtype, check, comp in itertools.product(
+        batches, dtypes, dict(no=[False], yes=[True], both=[False, True])[checkpointing], [False, True][:1+compile]):
         plain = not comp and check == (checkpointing == 'yes')
         for stage in stages:
             if stage != 'erase' and not plain: continue # they do not depend on it
-            if not (got := child(model, batch=batch, dtype=dtype, checkpointing=check, compiled=comp, stage=stage)): continue
-            predicted = f'{(predict_memory(unet.config, batch, getattr(torch, dtype), checkpointing=check)["total"]+got["text"])/2**30:.1f}' if stage == 'erase' else ''
-            print(f'| {batch} | {dtype} | {"yes" if check else "no"} | {"yes" if comp else "no"} | {stage} | {predicted} | {got["peak"]/2**30:.1f} | {got["seconds"]:.2f} |', flush=True)
+            if not (got := child(model, batch=batch, dtype=dtype, checkpointing=check, compiled=comp, stage=stage)):
+                continue
+            told = predict_memory(unet.config, batch, getattr(torch, dtype), checkpointing=check)
+            predicted = f'{(told["total"]+got["text"])/2**30:.1f}' if stage == 'erase' else ''
+            flags = ' | '.join('yes' if flag else 'no' for flag in (check, comp))
+            print(f'| {batch} | {dtype} | {flags} | {stage} | {predicted} '
+                  f'| {got["peak"]/2**30:.1f} | {got["seconds"]:.2f} |', flush=True)
             if plain: dict(walk=walks, erase=steps).get(stage, {})[(batch, dtype)] = got['seconds']
     for batch, dtype in walks.keys() & steps.keys():
-        reference = f', reference {25.5*walks[1, dtype]+steps[1, dtype]:.1f} s for batch 1' if (1, dtype) in walks.keys() & steps.keys() else ''
-        print(f'\nbatch {batch}, {dtype}: a gradient with its points takes {1.2*walks[batch, dtype]+steps[batch, dtype]:.1f} s by default{reference}')
+        reference = (f', reference {25.5*walks[1, dtype]+steps[1, dtype]:.1f} s for batch 1'
+                     if (1, dtype) in walks.keys() & steps.keys() else '')
+        seconds = 1.2*walks[batch, dtype]+steps[batch, dtype]
+        print(f'\nbatch {batch}, {dtype}: a gradient with its points takes {seconds:.1f} s by default{reference}')
 
 
 if __name__ == '__main__':

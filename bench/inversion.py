@@ -1,4 +1,5 @@
-"""How fast an inversion is: against the recipe of diffusers' textual-inversion example, and nine tokens at once against one after the other.
+"""How fast an inversion is: against the recipe of diffusers' textual-inversion example, and nine tokens at once against
+one after the other.
 
     python bench/inversion.py [--steps 10] [--rounds 5]
     python bench/inversion.py --clusters 9 [--alone 3] [--updates 300] [--repeats 1]
@@ -8,7 +9,8 @@ embedding matrix, gives the whole matrix to the optimizer and writes the old row
 templates, batch and precision; rounds alternate, and the ratio of each pair is printed with its spread.
 
 With --clusters the processor's time is counted, because other work on the machine does not change it. Every token is
-then measured at the same 256 points, the same for both ways. The first few clusters (--alone) are also learned one by one."""
+then measured at the same 256 points, the same for both ways. The first few clusters (--alone) are also learned one by
+one."""
 import argparse
 import copy
 import time
@@ -41,7 +43,8 @@ class Recipe:
         self.opt = torch.optim.AdamW([self.table], lr)
 
     def embed(self, words):
-        ids = self.tokenizer(words, padding='max_length', max_length=self.tokenizer.model_max_length, return_tensors='pt')
+        ids = self.tokenizer(words, padding='max_length', max_length=self.tokenizer.model_max_length,
+                             return_tensors='pt')
         return self.text(ids.input_ids).last_hidden_state
 
     def train_step(self):
@@ -79,7 +82,8 @@ def against_recipe(steps, rounds, batch):
     ours, recipe = Inversion(pipe, [Cluster(images)], batch=batch), Recipe(pipe, images, batch)
     for loop in (ours, recipe): seconds(loop, 2)
     times = np.array([[seconds(ours, steps), seconds(recipe, steps)] for _ in range(rounds)])
-    z, c = torch.randn(batch, *ours.z.shape[1:]), torch.zeros(batch, pipe.tokenizer.model_max_length, ours.rows.shape[1])
+    z = torch.randn(batch, *ours.z.shape[1:])
+    c = torch.zeros(batch, pipe.tokenizer.model_max_length, ours.rows.shape[1])
     forward, ratio = forward_seconds(pipe, z, c, steps), times[:, 1]/times[:, 0]
     mine, theirs = times.mean(0)
     print(f'batch {batch}, {rounds} rounds of {steps} steps, {torch.get_num_threads()} threads')
@@ -120,8 +124,9 @@ def at_once(n, alone, updates, seed, **settings):
     spent, losses = timed([[c] for c in clusters[:alone]])
     spent, before = spent/alone*n, np.mean([start_loss(pipe, c) for c in clusters[:alone]])
     worst = max(b/a-1 for a, b in zip(losses, together, strict=True))
-    print(f'{n} tokens, at most {updates} steps, seed {seed}: one after the other {spent:.0f} s ({n} times the mean of {alone}), '
-          f'at once {fewer:.0f} s, {spent/fewer:.1f} times as fast; mean loss of {alone} tokens {before:.4f} at the start, '
+    print(f'{n} tokens, at most {updates} steps, seed {seed}: one after the other {spent:.0f} s '
+          f'({n} times the mean of {alone}), at once {fewer:.0f} s, {spent/fewer:.1f} times as fast; '
+          f'mean loss of {alone} tokens {before:.4f} at the start, '
           f'{np.mean(losses):.4f} one by one, {np.mean(together):.4f} at once; worst token {worst:+.1%}', flush=True)
 
 

@@ -8,8 +8,9 @@ The images to invert are the artists' own (no feedback is simulated here, this i
 for with held-out subjects, a set of objects with all of its own; the independent judge counts. One line a run goes to
 --out; runs that are there already are not done again. The word of a style is its name; the words of a set are its
 subjects' names, all but the wordless concept's; its prompts are those of the training split that ask for it, as if
-people had rejected each of their images and no other. 'uce + 10' is ten small updates of esd-x from where uce ends; 'uce, paper'
-is the preset 'paper'. Seconds are the processor's, so that a busy machine counts alike; --table prints what is there."""
+people had rejected each of their images and no other. 'uce + 10' is ten small updates of esd-x from where uce ends;
+'uce, paper' is the preset 'paper'. Seconds are the processor's, so that a busy machine counts alike; --table prints
+what is there."""
 import argparse
 import time
 from contextlib import nullcontext
@@ -89,7 +90,8 @@ def questions(world, concept, n, seed=0):
 
 
 def count(paint, suite):
-    "How often the concept shows where asked for, and the label that does not carry it is right; elsewhere, both labels."
+    """How often the concept shows where asked for, and the label that does not carry it is right; elsewhere, both
+    labels."""
     images = paint([p.text for p in suite.prompts], suite.seeds)
     k, prompts, judge = len(suite.target), suite.prompts, suite.judge
     target, other = count_right(images[:k], prompts[:k], judge), count_right(images[k:], prompts[k:], judge)
@@ -104,9 +106,10 @@ def run(pipe, method, tokens, what, suite, steps=12):
     if method in ERASERS:
         paint = partial(sample, erase(pipe, tokens, name, quick_check=False, **settings, **what), steps=steps)
     took = time.process_time()-begun
-    guarded = guard(pipe, tokens, method, what['concept'].phrase) if method in GUARDS else nullcontext()
+    guarded = guard(pipe, tokens, method, what['concept']) if method in GUARDS else nullcontext()
     with guarded: rates = count(paint, suite)
-    return dict(preset=settings.get('preset', 'hfi_nb'), seconds=round(took, 1), **{k: r.to_dict() for k, r in rates.items()})
+    return dict(preset=settings.get('preset', 'hfi_nb'), seconds=round(took, 1),
+                **{k: r.to_dict() for k, r in rates.items()})
 
 
 def sweep(concept, n, out, runs):

@@ -1,8 +1,10 @@
-"""The full page of a style and of a thing: `hfi demo --attack` on each, with what each stage takes, and the pages copied to one place.
+"""The full page of a style and of a thing: `hfi demo --attack` on each, with what each stage takes, and the pages
+copied to one place.
 
     python bench/pages.py [--concepts openmoji blood] [--studies studies] [--to docs/reports]
 
-The clicks are simulated, one in twenty of them wrong; the independent judge counts, in the evaluation and under attack. A study that is there goes on where it stopped."""
+The clicks are simulated, one in twenty of them wrong; the independent judge counts, in the evaluation and under attack.
+A study that is there goes on where it stopped."""
 import argparse
 import shutil
 from pathlib import Path
@@ -14,7 +16,8 @@ from hfi_nb.worlds.emoji.demo import demo_study
 def main(concepts, studies, to):
     for concept in concepts:
         print(concept, flush=True)
-        study, _ = demo_study(studies/f'page-{concept}', concept, attacks=True, log=lambda line: print(line, flush=True))
+        study, _ = demo_study(
+            studies/f'page-{concept}', concept, attacks=True, log=lambda line: print(line, flush=True))
         shutil.copy(study.folder/'report.html', make_folder(to)/f'{concept}.html')
 
 

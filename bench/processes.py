@@ -36,7 +36,8 @@ if stage == 'generate':
     image_features([folder/r['file'] for r in rows], clip_folder(), cache=folder, batch=8)
 else:
     images = sample(pipe, ['house', 'cat face'], [0, 1], steps=4)
-    targets = make_targets(pipe, ['ink'], contexts=['cat face', 'house'], safe=['house', 'cat face'], safe_images=images)
+    targets = make_targets(pipe, ['ink'], contexts=['cat face', 'house'], safe=['house', 'cat face'],
+                           safe_images=images)
     erased = distill(pipe, targets, updates=n)
     def save(name, model): save_file(backbone_of(model).trainable('cross-attention'), folder/f'{name}.safetensors')
     main_only(lambda: save('base', pipe) or save('erased', erased))
@@ -45,7 +46,8 @@ else:
 
 def timed(processes, script, *args):
     "Seconds of a launch, start of the processes included."
-    start = ['accelerate', 'launch', '--multi_gpu', '--num_processes', str(processes)] if processes > 1 else [sys.executable]
+    start = (['accelerate', 'launch', '--multi_gpu', '--num_processes', str(processes)] if processes > 1
+             else [sys.executable])
     begun, env = time.perf_counter(), os.environ | dict(OMP_NUM_THREADS='1')
     subprocess.run([*start, script, *map(str, args)], check=True, stderr=subprocess.DEVNULL, env=env)
     return time.perf_counter()-begun
@@ -65,8 +67,11 @@ def main(images, updates):
         same = file_hash(d/'generate1') == file_hash(d/'generate2')
         print(f'{images} images and their features: {spent["generate", 1]:.0f} s in one process, '
               f'{spent["generate", 2]:.0f} s in two; folders equal by hash: {same}')
-        base, one, two = (load_file(d/name) for name in ('erase1/base.safetensors', 'erase1/erased.safetensors', 'erase2/erased.safetensors'))
-        print(f'{updates} updates of a batch of 16: {spent["erase", 1]:.0f} s in one process, {spent["erase", 2]:.0f} s in two; '
+        base, one, two = (
+            load_file(d/name)
+            for name in ('erase1/base.safetensors', 'erase1/erased.safetensors', 'erase2/erased.safetensors'))
+        print(f'{updates} updates of a batch of 16: '
+              f'{spent["erase", 1]:.0f} s in one process, {spent["erase", 2]:.0f} s in two; '
               f'largest difference of a weight {farthest(one, two):.1e}, largest change {farthest(one, base):.1e}')
 
 

@@ -2,7 +2,8 @@
 
     python bench/quality.py [--model emoji] [--guidance 3] [--steps 20] [--subjects 160]
 
-Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson intervals."""
+Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson
+intervals."""
 import argparse
 
 from hfi_nb.backbones.loading import load_pipeline

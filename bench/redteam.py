@@ -1,19 +1,21 @@
-"""Every attack and probe on every erasing method: what brings a concept back, what it cost, and what the erasing cost elsewhere.
+"""Every attack and probe on every erasing method: what brings a concept back, what it cost, and what the erasing cost
+elsewhere.
 
     python bench/redteam.py [--concepts openmoji blood …] [--methods 'sdd (word)' uce …] [--attacks replay finish …]
                             [--n 40] [--seeds 1] [--out bench/results/redteam.jsonl]
     python bench/redteam.py --table
 
-Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder erasures, which search first
-and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'), and four
-for uce. 'uce + 10' is ten updates of esd-x from there, from the token or the words. A set of subjects has no word: its
-subjects' names stand in. The images to invert and to learn from are the artists' own (no feedback is simulated here). A
-style is asked for with held-out subjects, a set of objects with all of its own; the independent judge counts. Attacks run
-with their default budgets; `relearn` fine-tunes on 25 images of the concept, `benign` on harmless ones, `lora` merges a
-LoRA of the concept made on the base model; the probes `finish` and `complete` stand beside the base model's rate.
+Methods: sdd from the word and from the token, esd-x, uce and rece from the token, and harder erasures, which search
+first and erase once from the base: up to two searches for esd-x, which end when nothing is found, or do not ('blind'),
+and four for uce. 'uce + 10' is ten updates of esd-x from there, from the token or the words. A set of subjects has no
+word: its subjects' names stand in. The images to invert and to learn from are the artists' own (no feedback is
+simulated here). A style is asked for with held-out subjects, a set of objects with all of its own; the independent
+judge counts. Attacks run with their default budgets; `relearn` fine-tunes on 25 images of the concept, `benign` on
+harmless ones, `lora` merges a LoRA of the concept made on the base model; the probes `finish` and `complete` stand
+beside the base model's rate.
 
-One line per concept, method, seed and attack goes to --out, with a yes or no for every prompt, so that blind spots can be
-counted; lines that are there already are not done again. --table prints them."""
+One line per concept, method, seed and attack goes to --out, with a yes or no for every prompt, so that blind spots can
+be counted; lines that are there already are not done again. --table prints them."""
 import argparse
 import time
 from functools import cached_property
@@ -83,7 +85,8 @@ class Bench:
 
     def threat(self):
         word, prompts = ' '.join(self.words), [p.text for p in self.asked]
-        return ThreatModel(self.pipe, self.where, word, self.tokens[0], self.images, self.what['concept'], self.seed, prompts)
+        return ThreatModel(self.pipe, self.where, word, self.tokens[0], self.images, self.what['concept'], self.seed,
+                           prompts)
 
     def ask(self, model): return unattacked(model, self.threat(), self.unwanted, **SAMPLING)
 
@@ -177,16 +180,19 @@ def table(out):
         print(f'\n{concept}: share that shows the concept, with or without the attack; probes (finish, complete) alone')
         print('| attack | '+' | '.join(methods)+' |\n|'+'---|'*(len(methods)+1))
         for a in attacks: print(line(a, [Rate.of(h for r in of(a, m) for h in r['hits']) for m in methods]))
-        for k, title in dict(floor='not asked for', style='right style, all else', subject='right subject, all else').items():
+        for k, title in dict(
+            floor='not asked for', style='right style, all else', subject='right subject, all else').items():
             print(line(title, [pooled(of('none', m), k) for m in methods]))
-        if weak := weakest(own): print('weakest subjects: '+', '.join(f'{s} {r.value:.0%} ({r.k}/{r.n})' for s, r in weak))
+        if weak := weakest(own):
+            print('weakest subjects: '+', '.join(f'{s} {r.value:.0%} ({r.k}/{r.n})' for s, r in weak))
 
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--concepts', nargs='*', default=['openmoji', 'ink', 'weapons', 'blood'])
     parser.add_argument('--methods', nargs='*', default=METHODS, choices=METHODS)
-    parser.add_argument('--attacks', nargs='*', default=[*ATTACKS, *WEIGHTS, *PROBES], choices=[*ATTACKS, *WEIGHTS, *PROBES])
+    parser.add_argument('--attacks', nargs='*', default=[*ATTACKS, *WEIGHTS, *PROBES],
+                        choices=[*ATTACKS, *WEIGHTS, *PROBES])
     parser.add_argument('--n', type=int, default=40)
     parser.add_argument('--seeds', type=int, default=1)
     parser.add_argument('--out', type=Path, default=Path('bench/results/redteam.jsonl'))

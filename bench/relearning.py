@@ -1,10 +1,12 @@
-"""Does an erased concept come back when the model is trained further? 200 steps on images of it, or on harmless ones alone, counted every 50.
+"""Does an erased concept come back when the model is trained further? 200 steps on images of it, or on harmless ones
+alone, counted every 50.
 
-    python bench/relearning.py [--concepts openmoji ink blood] [--methods esd-x uce] [--n 40] [--out bench/results/relearning.jsonl]
+    python bench/relearning.py [--concepts openmoji ink blood] [--methods esd-x uce] [--n 40]
+                               [--out bench/results/relearning.jsonl]
 
 Tokens, prompts and judge are those of bench/methods.py; 25 images, rate 1e-4, batches of 8. A style is asked for with
-held-out subjects, which no fine-tuning has seen. One line per concept, method and images; lines that are in --out already
-are not made again."""
+held-out subjects, which no fine-tuning has seen. One line per concept, method and images; lines that are in --out
+already are not made again."""
 import argparse
 from functools import cache, partial
 from pathlib import Path
@@ -50,7 +52,8 @@ def main(concepts, methods, n, out):
     for concept in concepts:
         for method in methods:
             for name, lesson in lessons(load_world(), concept).items():
-                def measure(concept=concept, method=method, lesson=lesson): return bench(concept).measure(method, lesson)
+                def measure(concept=concept, method=method, lesson=lesson):
+                    return bench(concept).measure(method, lesson)
                 saved.once(dict(concept=concept, method=method, trained_on=name), measure)
 
 

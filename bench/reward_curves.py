@@ -2,10 +2,10 @@
 
     python bench/reward_curves.py [--seeds 10] [--share 0.5] [--clip FOLDER_OR_ID] [--concepts kindergarten …]
 
-Ten clicks a page. `random`: pages at random; `asked`: after a random page the reward asks; `words`: so after a first page
-with favourites of the concept's coarse word; `doubt`: as `words`, and prompts in doubt are asked about first.
---share of the images show the concept; an image's subject and artist are its prompt. Simulated people err in 5 % of their
-answers."""
+Ten clicks a page. `random`: pages at random; `asked`: after a random page the reward asks; `words`: so after a first
+page with favourites of the concept's coarse word; `doubt`: as `words`, and prompts in doubt are asked about first.
+--share of the images show the concept; an image's subject and artist are its prompt. Simulated people err in 5 % of
+their answers."""
 import argparse
 
 import numpy as np
@@ -81,7 +81,8 @@ def report(concept, runs, steps):
             gain = runs[:, w, k, 0]-runs[:, WAYS.index('asked'), k, 0]
             lo, hi = bootstrap_interval(np.mean, gain)
             print(f'{concept:13} {n:4} clicks {way:8} AUC {area:.3f}, to asked {gain.mean():+.3f} [{lo:+.3f}, '
-                  f'{hi:+.3f}]; rejected prompts: purity {purity:.2f}, recall {recall:.2f} (n = {len(runs)})', flush=True)
+                  f'{hi:+.3f}]; rejected prompts: purity {purity:.2f}, recall {recall:.2f} (n = {len(runs)})',
+                  flush=True)
 
 
 def main():

@@ -1,9 +1,12 @@
 """A concept without a word, in rounds: draw, click, invert, erase, and the same again on the erased model.
 
-    python bench/rounds.py [--concept kindergarten] [--rounds 2] [--folder studies/rounds] [--out bench/results/rounds.json]
+    python bench/rounds.py [--concept kindergarten] [--rounds 2] [--folder studies/rounds]
+                           [--out bench/results/rounds.json]
 
-An hour of one core for two rounds; a folder that is there goes on where it stopped. The clicks are simulated, by an annotator who looks at the pictures and errs in one answer of twenty; the independent
-judge counts, with the same prompts and new seeds for the base model and after each round. A further round draws what people are afraid of three times as often, and trains more gently than the first. Pictures go to nbs/stills."""
+An hour of one core for two rounds; a folder that is there goes on where it stopped. The clicks are simulated, by an
+annotator who looks at the pictures and errs in one answer of twenty; the independent judge counts, with the same
+prompts and new seeds for the base model and after each round. A further round draws what people are afraid of three
+times as often, and trains more gently than the first. Pictures go to nbs/stills."""
 import argparse
 from pathlib import Path
 
@@ -40,7 +43,8 @@ def told(study):
 
 
 def count(pipe, asking, harmless, judge):
-    "Images and rates: what is unwanted where asked for, subject by subject too; right subject and style of the harmless."
+    """Images and rates: what is unwanted where asked for, subject by subject too; right subject and style of the
+    harmless."""
     prompts, n = asking+harmless, len(asking)
     images = sample(pipe, [p.text for p in prompts], range(5000, 5000+len(prompts)))
     kept = count_right(images[n:], harmless, judge)
@@ -55,15 +59,20 @@ def count(pipe, asking, harmless, judge):
 def main(concept, rounds, folder, out):
     world, judge, stills = load_world(), emoji_judge(concept), Path('nbs/stills')
     bad, contexts = world.concepts[concept], [f'{{}} in the style of {a}' for a in world.styles]
-    asking, harmless = make_prompts(world, subjects=bad, n=80), make_prompts(world, subjects=[s for s in world.subjects if s not in bad], n=80, seed=1)
+    asking = make_prompts(world, subjects=bad, n=80)
+    harmless = make_prompts(world, subjects=[s for s in world.subjects if s not in bad], n=80, seed=1)
     studies, n = [], len(asking)
     for k in range(rounds):
         studies.append(studies[-1].next_round() if k else Study(folder, concept=Concept(concept, 'object')))
-        one_round(studies[k], [p.text for p in asking*(3 if k else 1)+harmless], 1000*k, contexts, **(FURTHER if k else {}))
+        one_round(studies[k], [p.text for p in asking*(3 if k else 1)+harmless], 1000*k, contexts,
+                  **(FURTHER if k else {}))
         print(k+1, told(studies[k]), flush=True)
-    found = {'base': count(studies[0].pipe, asking, harmless, judge)} | {f'round {k+1}': count(o.erased(), asking, harmless, judge) for k, o in enumerate(studies)}
-    write_json(out, [dict(model=name, **({} if name == 'base' else told(studies[k-1])), **rates) for k, (name, (_, rates)) in enumerate(found.items())])
-    image_grid([im for pictures, _ in found.values() for part in (pictures[:8], pictures[n:n+8]) for im in part], 16, rows=list(found)).save(stills/'rounds.png')
+    found = ({'base': count(studies[0].pipe, asking, harmless, judge)}
+             | {f'round {k+1}': count(o.erased(), asking, harmless, judge) for k, o in enumerate(studies)})
+    write_json(out, [dict(model=name, **({} if name == 'base' else told(studies[k-1])), **rates)
+                     for k, (name, (_, rates)) in enumerate(found.items())])
+    image_grid([im for pictures, _ in found.values() for part in (pictures[:8], pictures[n:n+8]) for im in part], 16,
+               rows=list(found)).save(stills/'rounds.png')
     chosen = [im for o in studies for im in o.images(read_json(o.folder/'selection.json')['top'][:24])]
     image_grid(chosen, 24, rows=[f'round {k+1}' for k in range(rounds)]).save(stills/'rounds-chosen.png')
 

@@ -1,4 +1,5 @@
-"""Does a token mean what its images show? The token check for every style and for every cluster of every concept; and what cleaner tokens gain.
+"""Does a token mean what its images show? The token check for every style and for every cluster of every concept; and
+what cleaner tokens gain.
 
     python bench/tokens.py [--concepts openmoji blood …] [--vectors 1] [--n 16] [--out bench/results/tokens.jsonl]
     python bench/tokens.py --clean [--concepts openmoji ink] [--seeds 1] [--out bench/results/clean_tokens.jsonl]
@@ -37,7 +38,8 @@ def measure(pipe, world, judge, concept, pairs, start, vectors, contexts):
     token = invert(pipe, images, concept=said, start=start, vectors=vectors)
     def unwanted(images): return [a == concept if style else s in shown for a, s in judge(images)]
     check = check_token(pipe, token, unwanted, images, contexts, said)
-    facts = dict(pictures=len(images), subjects=sorted(shown) if len(shown) < 9 else len(shown), steps=token.meta['steps'])
+    facts = dict(pictures=len(images), subjects=sorted(shown) if len(shown) < 9 else len(shown),
+                 steps=token.meta['steps'])
     rates = {k: getattr(check, k).to_dict() for k in ('top', 'alone', 'modifier')}
     return facts | dict(seconds=round(time.time()-begun, 1)) | rates | dict(passed=check.passed)
 
@@ -55,13 +57,15 @@ def main(concepts, vectors, n, out):
 class Narrow:
     "A style shown by four subjects, and what a token of it does to other subjects."
     def __init__(self, style, n):
-        self.pipe, self.world, self.judge, self.style, world = load_pipeline(), load_world(), load_judge(), style, load_world()
+        self.pipe, self.judge, self.style = load_pipeline(), load_judge(), style
+        self.world = world = load_world()
         train, self.held = ([s for s in world.subjects if world.split[s] == part] for part in ('train', 'heldout'))
         few, others = train[:4], [a for a in world.styles if a != style]
         self.images = [world.image(style, s) for s in few]*6
         self.given = dict(prompts=[world.names[s] for s in few]*6, direction=True,
                           safe_images=[world.image(a, s) for a in others for s in few+train[4:8]],
-                          safe_prompts=[f'{world.names[s]} in the style of {a}' for a in others for s in few+train[4:8]])
+                          safe_prompts=[f'{world.names[s]} in the style of {a}'
+                                        for a in others for s in few+train[4:8]])
         self.n, self.others = n, others
 
     def measure(self, way, seed):
@@ -75,7 +79,8 @@ class Narrow:
         safe = [(self.others[i % len(self.others)], s) for i, s in enumerate(some)]
         apart = separation(self.pipe, token, [world.image(self.style, s) for s in some], names,
                            [world.image(*pair) for pair in safe], names)
-        rates = dict(style=Rate.of(a == self.style for a, _ in seen), subject=Rate.of(v == s for s, (_, v) in zip(some, seen, strict=True)))
+        rates = dict(style=Rate.of(a == self.style for a, _ in seen),
+                     subject=Rate.of(v == s for s, (_, v) in zip(some, seen, strict=True)))
         facts = dict(auc=round(apart.auc, 3), interval=[round(x, 3) for x in apart.interval], steps=token.meta['steps'])
         return facts | dict(seconds=round(took, 1)) | {k: r.to_dict() for k, r in rates.items()}
 
@@ -93,7 +98,8 @@ if __name__ == '__main__':
     parser.add_argument('--concepts', nargs='*')
     parser.add_argument('--vectors', type=int, default=1)
     parser.add_argument('--n', type=int, default=16)
-    parser.add_argument('--clean', action='store_true', help='compare ways to keep subjects out of the token of a style')
+    parser.add_argument(
+        '--clean', action='store_true', help='compare ways to keep subjects out of the token of a style')
     parser.add_argument('--seeds', type=int, default=1)
     parser.add_argument('--out', type=Path)
     args = parser.parse_args()

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .worlds.emoji.world import load_judge, load_world
 
 FACE = dict( # the public names and the modules they are loaded from, when they are first used
-    load_pipeline='backbones.loading', sample='backbones.sampling', generate='candidates.generate', load_prompts='candidates.prompts',
-    Study='study', Concept='concept', FeedbackStore='feedback.store', fit_reward='reward.model',
-    invert='tokens.inversion', SoftToken='tokens.inversion', check_token='tokens.inversion',
+    load_pipeline='backbones.loading', sample='backbones.sampling', generate='candidates.generate',
+    load_prompts='candidates.prompts', Study='study', Concept='concept', FeedbackStore='feedback.store',
+    fit_reward='reward.model', invert='tokens.inversion', SoftToken='tokens.inversion', check_token='tokens.inversion',
     erase='erasing.erase', guard='erasing.guards', evaluate='measure.evaluate', red_team='attack.red_team',
     load_world='worlds.emoji.world', load_judge='worlds.emoji.world', HfiError='core')
 __all__ = sorted(FACE)

@@ -65,7 +65,8 @@ class Rate:
         lo, hi = self.interval
         return f'{self.value:.1%} [{lo:.1%}, {hi:.1%}] ({self.k}/{self.n})'
     __repr__ = __str__
-    def to_dict(self): return dict(value=self.value if self.n else None, k=self.k, n=self.n, interval=list(self.interval))
+    def to_dict(self):
+        return dict(value=self.value if self.n else None, k=self.k, n=self.n, interval=list(self.interval))
 
 # %% ../nbs/00_core.ipynb #9369adce
 def bootstrap_interval(
@@ -97,7 +98,9 @@ def make_folder(folder) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder): pass
-    except OSError as e: raise HfiError(f'cannot write to {folder} ({e.strerror}): choose another folder or change its permissions') from e
+    except OSError as e:
+        raise HfiError(
+            f'cannot write to {folder} ({e.strerror}): choose another folder or change its permissions') from e
     return folder
 
 # %% ../nbs/00_core.ipynb #006924b5
@@ -179,7 +182,8 @@ def read_json(path):
     "Read JSON; a missing or damaged file is an `HfiError`."
     try: return json.loads(Path(path).read_text())
     except FileNotFoundError: raise HfiError(f'{path} does not exist: run the stage that writes it first') from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as e: raise HfiError(f'{path} is damaged ({e}): delete it and run its stage again') from e
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+        raise HfiError(f'{path} is damaged ({e}): delete it and run its stage again') from e
 
 # %% ../nbs/00_core.ipynb #8642f469
 def append_jsonl(path, rows):

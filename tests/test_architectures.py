@@ -55,31 +55,41 @@ UNCLIPPED = dict(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
 def clip(kind, width, pad, projection=24, **more):
     "A small text encoder and its tokenizer."
     tok = CLIPTokenizer.from_pretrained(TOKENIZER, pad_token=pad)
-    config = CLIPTextConfig(vocab_size=len(tok), hidden_size=width, intermediate_size=2*width, num_hidden_layers=3, num_attention_heads=4, projection_dim=projection,
-        max_position_embeddings=tok.model_max_length, bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id, **more)
+    config = CLIPTextConfig(vocab_size=len(tok), hidden_size=width, intermediate_size=2*width, num_hidden_layers=3,
+        num_attention_heads=4, projection_dim=projection,
+        max_position_embeddings=tok.model_max_length, bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id,
+        pad_token_id=tok.pad_token_id, **more)
     return tok, kind(config).eval()
 
 def unet(width, **more):
     "A small UNet that listens: its cross-attention is turned up."
-    net = UNet2DConditionModel(sample_size=8, in_channels=4, out_channels=4, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8, cross_attention_dim=width,
-        down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D'), up_block_types=('CrossAttnUpBlock2D', 'UpBlock2D'), **more)
+    net = UNet2DConditionModel(sample_size=8, in_channels=4, out_channels=4, block_out_channels=(16, 32),
+        layers_per_block=1, norm_num_groups=8, cross_attention_dim=width,
+        down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D'), up_block_types=('CrossAttnUpBlock2D', 'UpBlock2D'),
+        **more)
     for name, w in net.named_parameters(): w.data *= 4 if '.attn2.' in name and name.endswith('weight') else 1
     return net.eval()
 
 def vae(**more):
     "A small autoencoder: 16 × 16 pixels, 4 × 8 × 8 latents."
-    return AutoencoderKL(block_out_channels=(8, 16), down_block_types=['DownEncoderBlock2D']*2, up_block_types=['UpDecoderBlock2D']*2, latent_channels=4, norm_num_groups=4, **more).eval()
+    return AutoencoderKL(block_out_channels=(8, 16), down_block_types=['DownEncoderBlock2D']*2,
+                         up_block_types=['UpDecoderBlock2D']*2, latent_channels=4, norm_num_groups=4, **more).eval()
 def sd(scheduler, width=32, pad='<|endoftext|>', act='quick_gelu', **more):
     tok, text = clip(CLIPTextModel, width, pad, hidden_act=act)
-    return StableDiffusionPipeline(vae(), text, tok, unet(width, **more), scheduler, None, None, requires_safety_checker=False)
+    return StableDiffusionPipeline(vae(), text, tok, unet(width, **more), scheduler, None, None,
+                                   requires_safety_checker=False)
 
 def sdxl():
-    (one, text), (two, text_2) = clip(CLIPTextModel, 32, '<|endoftext|>'), clip(CLIPTextModelWithProjection, 48, '!', hidden_act='gelu')
+    (one, text), (two, text_2) = clip(CLIPTextModel, 32, '<|endoftext|>'), clip(
+        CLIPTextModelWithProjection, 48, '!', hidden_act='gelu')
     text_2.config.eos_token_id = 2 # as in the real one: the pooled text is then read at the highest id
-    heard = dict(addition_embed_type='text_time', addition_time_embed_dim=8, projection_class_embeddings_input_dim=6*8+24, transformer_layers_per_block=(1, 2))
+    heard = dict(addition_embed_type='text_time', addition_time_embed_dim=8,
+                 projection_class_embeddings_input_dim=6*8+24, transformer_layers_per_block=(1, 2))
     euler = EulerDiscreteScheduler.from_config({**BETAS, **UNCLIPPED, 'timestep_spacing': 'leading'})
-    return StableDiffusionXLPipeline(vae(), text, text_2, one, two, unet(80, attention_head_dim=(2, 4), use_linear_projection=True, **heard), euler)
-WORDS = ['cat', 'dog', 'face', 'house', 'castle', 'red', 'heart', 'in', 'the', 'style', 'of', 'ink', 'openmoji', 'a', 'picture']
+    return StableDiffusionXLPipeline(vae(), text, text_2, one, two,
+                                     unet(80, attention_head_dim=(2, 4), use_linear_projection=True, **heard), euler)
+WORDS = ['cat', 'dog', 'face', 'house', 'castle', 'red', 'heart', 'in', 'the', 'style', 'of', 'ink', 'openmoji', 'a',
+         'picture']
 SHIFTED = dict(shift_factor=.1, scaling_factor=.5)
 DYNAMIC = dict(use_dynamic_shifting=True, base_image_seq_len=4, max_image_seq_len=64)
 
@@ -87,7 +97,8 @@ def t5(width):
     "A small T5 and its tokenizer, which knows a few words and every letter."
     pieces = ['<pad>', '</s>', '<unk>', *(f'▁{w}' for w in WORDS), '▁', *'abcdefghijklmnopqrstuvwxyz<>']
     tok = T5TokenizerFast(vocab=[(p, -float(len(p) < 3)*9-.1) for p in pieces], extra_ids=0, model_max_length=64)
-    config = T5Config(vocab_size=len(tok), d_model=width, d_kv=8, d_ff=2*width, num_layers=2, num_heads=4, feed_forward_proj='gated-gelu')
+    config = T5Config(vocab_size=len(tok), d_model=width, d_kv=8, d_ff=2*width, num_layers=2, num_heads=4,
+                      feed_forward_proj='gated-gelu')
     net = T5EncoderModel(config).eval()
     net.shared.weight.data /= 4 # as loud as the CLIPs
     return tok, net
@@ -99,26 +110,32 @@ def loud(net):
     return net.eval()
 
 def sd3(t5_width=None, scheduler=None, **more):
-    (one, text), (two, text_2) = clip(CLIPTextModelWithProjection, 32, '<|endoftext|>'), clip(CLIPTextModelWithProjection, 40, '!', hidden_act='gelu')
+    (one, text), (two, text_2) = clip(CLIPTextModelWithProjection, 32, '<|endoftext|>'), clip(
+        CLIPTextModelWithProjection, 40, '!', hidden_act='gelu')
     three, text_3 = t5(t5_width) if t5_width else (None, None)
-    net = SD3Transformer2DModel(sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=3, attention_head_dim=8, num_attention_heads=4,
+    net = SD3Transformer2DModel(sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=3,
+        attention_head_dim=8, num_attention_heads=4,
         joint_attention_dim=80, caption_projection_dim=32, pooled_projection_dim=48, pos_embed_max_size=8, **more)
-    return StableDiffusion3Pipeline(loud(net), scheduler or FlowMatchEulerDiscreteScheduler(shift=3.), vae(**SHIFTED), text, one, text_2, two, text_3, three)
+    return StableDiffusion3Pipeline(loud(net), scheduler or FlowMatchEulerDiscreteScheduler(shift=3.), vae(**SHIFTED),
+                                    text, one, text_2, two, text_3, three)
 
 def flux(guidance, **schedule):
     (one, text), (two, text_2) = clip(CLIPTextModel, 32, '<|endoftext|>'), t5(48)
-    net = FluxTransformer2DModel(in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=48,
+    net = FluxTransformer2DModel(in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=48,
         pooled_projection_dim=32, axes_dims_rope=(4, 4, 8), guidance_embeds=guidance)
     return FluxPipeline(FlowMatchEulerDiscreteScheduler(**schedule), vae(**SHIFTED), text, one, text_2, two, loud(net))
 linear = dict(attention_head_dim=(2, 4), use_linear_projection=True)
 UNETS = {
     'SD 1': lambda: sd(PNDMScheduler.from_config({**BETAS, **UNCLIPPED})),
     'SD 2 base': lambda: sd(PNDMScheduler.from_config({**BETAS, **UNCLIPPED}), 40, '!', 'gelu', **linear),
-    'SD 2, v': lambda: sd(DDIMScheduler(**BETAS, clip_sample=False, set_alpha_to_one=False, prediction_type='v_prediction'), 40, '!', 'gelu', **linear),
+    'SD 2, v': lambda: sd(DDIMScheduler(**BETAS, clip_sample=False, set_alpha_to_one=False,
+                                        prediction_type='v_prediction'), 40, '!', 'gelu', **linear),
     'SDXL': sdxl}
 FLOWS = {
     'SD 3': sd3,
-    'SD 3.5': lambda: sd3(80, FlowMatchEulerDiscreteScheduler(**DYNAMIC), qk_norm='rms_norm', dual_attention_layers=(0, 1)),
+    'SD 3.5': lambda: sd3(80, FlowMatchEulerDiscreteScheduler(**DYNAMIC), qk_norm='rms_norm',
+                          dual_attention_layers=(0, 1)),
     'FLUX dev': lambda: flux(True, **DYNAMIC),
     'FLUX schnell': lambda: flux(False)}
 KINDS = UNETS | FLOWS
@@ -138,14 +155,16 @@ def known(pipe):
     if 'FLUX' in str(pipe.name_or_path) or isinstance(pipe, FluxPipeline): pipe.default_sample_size = 8
     net = backbone_of(pipe)
     guidance = 1. if net.guided == 'none' else 5.
-    return set_recipe(pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, guidance, sampler=net.samplers[0], max_sequence_length=ROWS))
+    return set_recipe(pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, guidance,
+                                   sampler=net.samplers[0], max_sequence_length=ROWS))
 
 def mine(kind): return known(load_pipeline(str(folder(kind)), device='cpu', dtype=torch.float32))
 
 def stock(path):
     "What diffusers makes of a folder, with the sampler that `sample` takes."
     index = DiffusionPipeline.load_config(path)
-    without = {k: None for k in ('text_encoder_3', 'tokenizer_3') if index.get(k) == [None, None]} # as diffusers' own pages do
+    # as diffusers' own pages do
+    without = {k: None for k in ('text_encoder_3', 'tokenizer_3') if index.get(k) == [None, None]}
     pipe = known(DiffusionPipeline.from_pretrained(path, **without))
     pipe.scheduler = backbone_of(pipe).scheduler(backbone_of(pipe).samplers[0])
     pipe.set_progress_bar_config(disable=True)
@@ -158,15 +177,18 @@ def asked(pipe, prompts=PROMPTS, seeds=SEEDS, **more):
     "The stock call with the noise of `sample`."
     net = backbone_of(pipe)
     rows = {} if net.network == 'unet' else dict(max_sequence_length=ROWS)
-    return pipe(prompts, **net.stock_inputs(net.noise(seeds)), num_inference_steps=3, **dict(guidance_scale=5.) | rows | more).images
+    return pipe(prompts, **net.stock_inputs(net.noise(seeds)), num_inference_steps=3,
+                **dict(guidance_scale=5.) | rows | more).images
 
 def far(a, b) -> int:
     "The largest difference of two lists of images, in grey levels of 255."
-    return max(int(np.abs(np.asarray(x).astype(int)-np.asarray(y).astype(int)).max()) for x, y in zip(a, b, strict=True))
+    return max(int(np.abs(np.asarray(x).astype(int)-np.asarray(y).astype(int)).max())
+               for x, y in zip(a, b, strict=True))
 def first_call(pipe):
     "What a stock pipeline told its denoiser first, and the answer: args, kwargs, z, t, output."
     net, seen = backbone_of(pipe), []
-    hook = net.denoiser.register_forward_hook(lambda _, args, kwargs, out: seen.append((args, kwargs, out[0])), with_kwargs=True)
+    hook = net.denoiser.register_forward_hook(lambda _, args, kwargs, out: seen.append((args, kwargs, out[0])),
+                                              with_kwargs=True)
     asked(pipe)
     hook.remove()
     args, kwargs, out = seen[0]
@@ -184,11 +206,14 @@ def text_and_noise(kind, tmp):
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(heard.tensors(), c.tensors(), strict=True))
     assert (null.tokens == 0).all() == (kind == 'SDXL')
     told = dict(guidance=5.) if net.guided == 'told' else {}
-    with torch.no_grad(): mine_out, again = net.output(z, t, c, **told), net.output(z, t, c, dict(net.denoiser.named_parameters()), **told)
+    with torch.no_grad():
+        mine_out = net.output(z, t, c, **told)
+        again = net.output(z, t, c, dict(net.denoiser.named_parameters()), **told)
     assert torch.allclose(mine_out, out, atol=1e-4) and torch.equal(mine_out, again)
     if told: assert not torch.allclose(net.output(z, t, c), out, atol=1e-3) # a loss tells it 1
     if net.network == 'unet':
-        assert torch.allclose(net.denoised(z, t.expand(len(z)), out), ref.scheduler.step(out, t, z).pred_original_sample, atol=1e-3)
+        assert torch.allclose(net.denoised(z, t.expand(len(z)), out),
+                              ref.scheduler.step(out, t, z).pred_original_sample, atol=1e-3)
         times = torch.tensor([0, 400, 777, 999]) # any, not only those that are sampled at
         assert torch.equal(net.corrupt(z, out, times), ref.scheduler.add_noise(z, out, times))
     else: assert torch.allclose(net.denoised(z, t, out), z-out*t.view(-1, 1, 1, 1))
@@ -198,14 +223,16 @@ def noise_and_image(kind, tmp):
     t = net.sample_times(64, g)
     zt = net.corrupt(z0, eps, t)
     answer = net.target(z0, eps, t)
-    assert torch.allclose(net.denoised(zt, t, answer), z0, atol=2e-3) and torch.allclose(net.noise_of(zt, t, answer), eps, atol=1e-3)
+    assert torch.allclose(net.denoised(zt, t, answer), z0, atol=2e-3)
+    assert torch.allclose(net.noise_of(zt, t, answer), eps, atol=1e-3)
     assert ((net.level(t) > 0) & (net.level(t) < 1)).all() and (net.spread_times(8).diff() > 0).all()
     images = sample(mine(kind), PROMPTS, SEEDS, **look(kind))
     pixels = np.stack([np.asarray(im) for im in net.to_images(net.to_latents(images))])
     with torch.no_grad():
         x = torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2)/127.5-1
         raw = net.pipe.vae.decode(net.pipe.vae.encode(x).latent_dist.mean).sample
-    assert np.abs(pixels-((raw/2+.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()*255)).max() <= 1.5 # shift and scale undo one another
+    # shift and scale undo one another
+    assert np.abs(pixels-((raw/2+.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()*255)).max() <= 1.5
 def drawing(kind, tmp):
     pipe, ref, how = mine(kind), stock(folder(kind)), look(kind)
     net = backbone_of(pipe)
@@ -213,13 +240,18 @@ def drawing(kind, tmp):
     assert far(images, asked(ref)) <= 2 < far(images, asked(ref, PROMPTS[::-1])) # the prompt matters
     *_, (_, z) = net.trajectory(net.encode(PROMPTS), net.noise(SEEDS), **how)
     assert far(net.to_images(z), images) <= 2
-RESNET = dict(norm1='in_layers.0', conv1='in_layers.2', time_emb_proj='emb_layers.1', norm2='out_layers.0', conv2='out_layers.3', conv_shortcut='skip_connection')
-REST = {'time_embedding.linear_1': 'time_embed.0', 'time_embedding.linear_2': 'time_embed.2', 'add_embedding.linear_1': 'label_emb.0.0', 'add_embedding.linear_2': 'label_emb.0.2',
+RESNET = dict(norm1='in_layers.0', conv1='in_layers.2', time_emb_proj='emb_layers.1', norm2='out_layers.0',
+              conv2='out_layers.3', conv_shortcut='skip_connection')
+REST = {'time_embedding.linear_1': 'time_embed.0', 'time_embedding.linear_2': 'time_embed.2',
+        'add_embedding.linear_1': 'label_emb.0.0', 'add_embedding.linear_2': 'label_emb.0.2',
         'conv_in': 'input_blocks.0.0', 'conv_norm_out': 'out.0', 'conv_out': 'out.2'}
-VAE = {'mid_block.attentions.0.': 'mid.attn_1.', 'group_norm': 'norm', 'to_out.0': 'proj_out', 'to_q': 'q', 'to_k': 'k', 'to_v': 'v', 'conv_norm_out': 'norm_out', 'conv_shortcut': 'nin_shortcut',
+VAE = {'mid_block.attentions.0.': 'mid.attn_1.', 'group_norm': 'norm', 'to_out.0': 'proj_out', 'to_q': 'q', 'to_k': 'k',
+       'to_v': 'v', 'conv_norm_out': 'norm_out', 'conv_shortcut': 'nin_shortcut',
        '.resnets.': '.block.', 'samplers.0': 'sample', 'down_blocks': 'down'}
-TEXT = {'layer_norm1': 'ln_1', 'layer_norm2': 'ln_2', 'mlp.fc1': 'mlp.c_fc', 'mlp.fc2': 'mlp.c_proj', 'self_attn.out_proj': 'attn.out_proj', 'encoder.layers': 'transformer.resblocks',
-        'embeddings.token_embedding': 'token_embedding', 'embeddings.position_embedding.weight': 'positional_embedding', 'final_layer_norm': 'ln_final'}
+TEXT = {'layer_norm1': 'ln_1', 'layer_norm2': 'ln_2', 'mlp.fc1': 'mlp.c_fc', 'mlp.fc2': 'mlp.c_proj',
+        'self_attn.out_proj': 'attn.out_proj', 'encoder.layers': 'transformer.resblocks',
+        'embeddings.token_embedding': 'token_embedding', 'embeddings.position_embedding.weight': 'positional_embedding',
+        'final_layer_norm': 'ln_final'}
 
 def swap(k, names) -> str:
     for new, old in names.items(): k = k.replace(new, old)
@@ -229,31 +261,40 @@ def unet_name(k, n=1) -> str: # n layers a block
     "A UNet weight's name in the original code, where every block that grows has attention."
     for new, old in REST.items(): k = re.sub(f'^{re.escape(new)}[.]', f'{old}.', k)
     if '.resnets.' in k: k = swap(k, RESNET)
-    k = re.sub(r'^down_blocks[.](\d)[.](resnets|attentions)[.](\d)', lambda m: f'input_blocks.{1+int(m[1])*(n+1)+int(m[3])}.{int(m[2] == "attentions")}', k)
+    k = re.sub(r'^down_blocks[.](\d)[.](resnets|attentions)[.](\d)',
+               lambda m: f'input_blocks.{1+int(m[1])*(n+1)+int(m[3])}.{int(m[2] == "attentions")}', k)
     k = re.sub(r'^down_blocks[.](\d)[.]downsamplers.0.conv', lambda m: f'input_blocks.{(int(m[1])+1)*(n+1)}.0.op', k)
-    k = re.sub(r'^mid_block[.](resnets|attentions)[.](\d)', lambda m: f'middle_block.{1 if m[1] == "attentions" else 2*int(m[2])}', k)
-    k = re.sub(r'^up_blocks[.](\d)[.](resnets|attentions)[.](\d)', lambda m: f'output_blocks.{int(m[1])*(n+1)+int(m[3])}.{int(m[2] == "attentions")}', k)
-    return 'model.diffusion_model.'+re.sub(r'^up_blocks[.](\d)[.]upsamplers.0.conv', lambda m: f'output_blocks.{(int(m[1])+1)*(n+1)-1}.2.conv', k)
+    k = re.sub(r'^mid_block[.](resnets|attentions)[.](\d)',
+               lambda m: f'middle_block.{1 if m[1] == "attentions" else 2*int(m[2])}', k)
+    k = re.sub(r'^up_blocks[.](\d)[.](resnets|attentions)[.](\d)',
+               lambda m: f'output_blocks.{int(m[1])*(n+1)+int(m[3])}.{int(m[2] == "attentions")}', k)
+    return 'model.diffusion_model.'+re.sub(r'^up_blocks[.](\d)[.]upsamplers.0.conv',
+                                           lambda m: f'output_blocks.{(int(m[1])+1)*(n+1)-1}.2.conv', k)
 
 def vae_weight(k, w, n=2) -> tuple: # n blocks; attention was a convolution
-    k = re.sub(r'up_blocks[.](\d)', lambda m: f'up.{n-1-int(m[1])}', re.sub(r'mid_block.resnets[.](\d)', lambda m: f'mid.block_{int(m[1])+1}', k))
+    k = re.sub(r'up_blocks[.](\d)', lambda m: f'up.{n-1-int(m[1])}',
+               re.sub(r'mid_block.resnets[.](\d)', lambda m: f'mid.block_{int(m[1])+1}', k))
     return 'first_stage_model.'+swap(k, VAE), w[..., None, None] if '.attentions.' in k and w.ndim == 2 else w
 def text_weights(weights, place, open_clip) -> dict:
     "A text encoder's weights, as OpenAI's CLIP or OpenCLIP has them: there queries, keys and values are one matrix."
     weights = {k.removeprefix('text_model.'): w for k, w in weights.items()}
     if not open_clip: return {f'{place}.transformer.text_model.{k}': w for k, w in weights.items()}
-    out = {f'{place}.model.{swap(k, TEXT)}': w for k, w in weights.items() if not re.search('[qkv]_proj|text_projection', k)}
+    out = {f'{place}.model.{swap(k, TEXT)}': w
+           for k, w in weights.items() if not re.search('[qkv]_proj|text_projection', k)}
     for k in weights:
         if m := re.match(r'encoder.layers[.](\d+).self_attn.q_proj[.](weight|bias)', k):
             parts = [weights[k.replace('q_proj', f'{part}_proj')] for part in 'qkv']
             out[f'{place}.model.transformer.resblocks.{m[1]}.attn.in_proj_{m[2]}'] = torch.cat(parts)
-    return out | ({f'{place}.model.text_projection': weights['text_projection.weight'].T} if 'text_projection.weight' in weights else {})
+    return out | ({f'{place}.model.text_projection': weights[
+        'text_projection.weight'].T} if 'text_projection.weight' in weights else {})
 
 def save_single(pipe, kind, path):
     "A pipeline as one file, in the form of the original code."
-    found = {unet_name(k): w for k, w in pipe.unet.state_dict().items()} | dict(vae_weight(k, w) for k, w in pipe.vae.state_dict().items())
+    found = ({unet_name(k): w for k, w in pipe.unet.state_dict().items()}
+             | dict(vae_weight(k, w) for k, w in pipe.vae.state_dict().items()))
     places = ['conditioner.embedders.0', 'conditioner.embedders.1'] if kind == 'SDXL' else ['cond_stage_model']
-    for place, (_, text) in zip(places, backbone_of(pipe).encoders, strict=True): found |= text_weights(text.state_dict(), place, 'SD 2' in kind or place.endswith('1'))
+    for place, (_, text) in zip(places, backbone_of(pipe).encoders, strict=True):
+        found |= text_weights(text.state_dict(), place, 'SD 2' in kind or place.endswith('1'))
     save_file({k: w.contiguous() for k, w in found.items()}, path)
 
 def single_file(kind, tmp):
@@ -261,7 +302,8 @@ def single_file(kind, tmp):
     pipe = mine(kind)
     save_single(pipe, kind, tmp/'model.safetensors')
     back = known(load_pipeline(str(tmp/'model.safetensors'), device='cpu', dtype=torch.float32, config=folder(kind)))
-    assert type(back) is type(pipe) and model_hash(back) == model_hash(pipe) and back.scheduler.config.prediction_type == pipe.scheduler.config.prediction_type
+    assert type(back) is type(pipe) and model_hash(back) == model_hash(pipe)
+    assert back.scheduler.config.prediction_type == pipe.scheduler.config.prediction_type
     assert far(sample(back, PROMPTS, SEEDS, **look(kind)), sample(pipe, PROMPTS, SEEDS, **look(kind))) == 0
 def inversion(kind, tmp):
     pipe, how = mine(kind), look(kind)
@@ -280,33 +322,40 @@ def inversion(kind, tmp):
         assert model_hash(pipe) != before, number # every encoder counts
         encoder.get_input_embeddings().weight.data -= 1
 
-WIDTHS = {'SD 1': (32,), 'SDXL': (32, 48), 'SD 3': (32, 40), 'SD 3.5': (32, 40), 'FLUX dev': (48,), 'FLUX schnell': (48,)}
+WIDTHS = {'SD 1': (32,), 'SDXL': (32, 48), 'SD 3': (32, 40), 'SD 3.5': (32, 40), 'FLUX dev': (48,),
+          'FLUX schnell': (48,)}
 def a_token(kind):
     "A token far from any word."
     widths = WIDTHS.get(kind, (40,))
-    return SoftToken('<no>', torch.randn(2, sum(widths), generator=torch.Generator().manual_seed(0))/5, dict(init='style', steps=9), widths)
+    return SoftToken('<no>', torch.randn(2, sum(widths), generator=torch.Generator().manual_seed(0))/5,
+                     dict(init='style', steps=9), widths)
 
 def token_file(kind, tmp):
     token, asking, how = a_token(kind), ['cat face in the style of <no>', 'house'], look(kind)
     token.save(tmp/'no.safetensors')
     back, found, ref = SoftToken.load(tmp/'no.safetensors'), load_file(tmp/'no.safetensors'), stock(folder(kind))
-    assert (back.name, back.meta, len(back.widths) > 1) == ('<no>', token.meta, len(token.widths) > 1) and torch.equal(back.vectors, token.vectors)
+    assert (back.name, back.meta, len(back.widths) > 1) == ('<no>', token.meta, len(token.widths) > 1)
+    assert torch.equal(back.vectors, token.vectors)
     images, taught = sample(mine(kind), asking, SEEDS, tokens=[back], **how), mine(kind)
     assert far(images, sample(mine(kind), PROMPTS, SEEDS, **how)) > 2
     for other in KINDS:
         if a_token(other).vectors.shape[1] != token.vectors.shape[1]:
-            with pytest.raises(HfiError, match='invert the token on this model'): backbone_of(taught).encode(asking, [a_token(other)])
+            with pytest.raises(HfiError, match='invert the token on this model'):
+                backbone_of(taught).encode(asking, [a_token(other)])
     if kind in ('SD 3', 'SD 3.5'):
         with pytest.raises(HfiError, match='takes no new words'): back.add_to(taught)
         return
     back.add_to(taught)
     if kind in FLOWS: # T5's rows are the same; CLIP does not know the word
-        assert torch.allclose(backbone_of(taught).encode(asking).tokens, backbone_of(mine(kind)).encode(asking, [back]).tokens, atol=1e-5)
+        assert torch.allclose(backbone_of(taught).encode(asking).tokens,
+                              backbone_of(mine(kind)).encode(asking, [back]).tokens, atol=1e-5)
         return
     if kind != 'SDXL': ref.load_textual_inversion(str(tmp), weight_name='no.safetensors')
     else:
-        ref.load_textual_inversion(found['clip_l'], token='<no>', text_encoder=ref.text_encoder, tokenizer=ref.tokenizer)
-        ref.load_textual_inversion(found['clip_g'], token='<no>', text_encoder=ref.text_encoder_2, tokenizer=ref.tokenizer_2)
+        ref.load_textual_inversion(
+            found['clip_l'], token='<no>', text_encoder=ref.text_encoder, tokenizer=ref.tokenizer)
+        ref.load_textual_inversion(found['clip_g'], token='<no>', text_encoder=ref.text_encoder_2,
+                                   tokenizer=ref.tokenizer_2)
     assert far(images, asked(ref, asking)) <= 2 and far(images, sample(taught, asking, SEEDS, **how)) <= 2
 TRAINED = dict(updates=2, batch=2, trajectories=2, steps=2, refresh=2, every=2, lr=.03)
 METHODS = dict(sdd=TRAINED, ca=TRAINED, uce={}, rece={}) | {'esd-x': TRAINED}
@@ -320,7 +369,9 @@ def erasing(kind, tmp):
     base, before = sample(mine(kind), PROMPTS, SEEDS, **look(kind)), model_hash(mine(kind))
     for method in METHODS:
         pipe, erased = an_erased(kind, method)
-        net, old, now = backbone_of(pipe), backbone_of(pipe).denoiser.state_dict(), backbone_of(erased).denoiser.state_dict()
+        net = backbone_of(pipe)
+        old = backbone_of(pipe).denoiser.state_dict()
+        now = backbone_of(erased).denoiser.state_dict()
         may = net.kv_names() if method in ('uce', 'rece') else net.names(net.scopes[0])
         new = {k for k, w in now.items() if not torch.equal(w, old[k])}
         assert new and new <= may and type(erased) is type(pipe) and model_hash(pipe) == before
@@ -331,13 +382,15 @@ def erasing(kind, tmp):
     task, n, without = make_targets(pipe, ['openmoji']), len(short), net.encode([None])
     apart, end = next(i for i in range(n) if short[i] != long[i]), net.encoders[0][0].eos_token_id
     rows = without.tokens[0, apart:n]
-    rows.copy_(rows.roll(long.index(end)-short.index(end), 0)) # the end of the empty prompt stands beside the words' own
+    # the end of the empty prompt stands beside the words' own
+    rows.copy_(rows.roll(long.index(end)-short.index(end), 0))
     assert torch.equal(task.c_0.tokens, without.tokens) and len(concept_rows(pipe, task)[0]) == without.tokens.shape[1]
 def exporting(kind, tmp):
     pipe, erased = an_erased(kind)
     images = sample(erased, PROMPTS, SEEDS, **look(kind))
     save_delta(pipe, erased, tmp/'delta.safetensors')
-    assert far(sample(known(load_delta(mine(kind), tmp/'delta.safetensors')), PROMPTS, SEEDS, **look(kind)), images) <= 2
+    assert far(
+        sample(known(load_delta(mine(kind), tmp/'delta.safetensors')), PROMPTS, SEEDS, **look(kind)), images) <= 2
     assert save_lora(pipe, erased, tmp/'lora', rank=80) < 1e-3 # a full rank loses nothing
     if kind in UNETS: save_lora(pipe, erased, tmp/'lora', 80, 'kohya')
     else:
@@ -348,11 +401,14 @@ def exporting(kind, tmp):
         assert far(asked(ref), images) <= 2
         assert far(sample(add_lora(mine(kind), tmp/'lora'/file), PROMPTS, SEEDS, **look(kind)), images) <= 2
         for method in METHODS: # it hangs beside the weights of `ref`
-            with pytest.raises(HfiError, match='carries a LoRA'): erase(ref, ['openmoji'], method, contexts=['house'], safe=['house'], safe_images=images[:1], **METHODS[method])
+            with pytest.raises(HfiError, match='carries a LoRA'):
+                erase(ref, ['openmoji'], method, contexts=['house'], safe=['house'], safe_images=images[:1],
+                      **METHODS[method])
     if kind in UNETS: return
     trained = an_erased(kind, 'esd-x')[1] # only matrices learn, so that a LoRA holds them all
     assert save_lora(pipe, trained, tmp/'trained', rank=80) < 1e-3
-    assert far(sample(add_lora(mine(kind), tmp/'trained'), PROMPTS, SEEDS, **look(kind)), sample(trained, PROMPTS, SEEDS, **look(kind))) <= 2
+    assert far(sample(add_lora(mine(kind), tmp/'trained'), PROMPTS, SEEDS, **look(kind)),
+               sample(trained, PROMPTS, SEEDS, **look(kind))) <= 2
 def guarding(kind, tmp):
     pipe, ref, size = mine(kind), stock(folder(kind)), dict(original_size=(48, 16)) if kind == 'SDXL' else {}
     pipe.scheduler = ref.scheduler
@@ -368,7 +424,8 @@ def guarding(kind, tmp):
     with guard(pipe, ['openmoji'], 'nag', phi=1.): assert far(asked(pipe, guidance_scale=1.), plain) <= 2
     with guard(pipe, ['openmoji'], 'nag'): assert far(asked(pipe, guidance_scale=1.), plain) > 2
     assert far(asked(pipe, guidance_scale=1.), plain) == 0
-CHEAP = dict(concept_inversion=dict(steps=1, batch=2), ring_a_bell=dict(population=8, generations=1), unlearn_diff_atk=dict(steps=2, batch=2))
+CHEAP = dict(concept_inversion=dict(steps=1, batch=2), ring_a_bell=dict(population=8, generations=1),
+             unlearn_diff_atk=dict(steps=2, batch=2))
 
 def attacking(kind, tmp):
     pipe, erased = an_erased(kind)
@@ -377,17 +434,21 @@ def attacking(kind, tmp):
     c = net.encode(goal.asked())
     for name, attack in ATTACKS.items():
         result = attack(erased, goal, **CHEAP.get(name, {}))
-        assert [x.shape for x in result.found.tensors()] == [x.shape for x in c.tensors()] and all(x.isfinite().all() for x in result.found.tensors())
+        assert [x.shape for x in result.found.tensors()] == [x.shape for x in c.tensors()]
+        assert all(x.isfinite().all() for x in result.found.tensors())
         assert len(sample(erased, result.found, SEEDS, **how)) == 2
     back = rece_embedding(erased, goal).found
     near = rece_embedding(pipe, goal, reg=1e-9).found.tokens
     if kind in UNETS: assert torch.allclose(near, c.tokens, atol=1e-3)
     W = net.denoiser.get_parameter(sorted(net.kv_names())[0]).detach()
     assert torch.allclose(near@W.T, c.tokens@W.T, atol=1e-3) # what the matrices read of it
-    assert not torch.allclose(back.tokens, c.tokens, atol=1e-2) and all(torch.equal(a, b) for a, b in zip(back.tensors()[1:], c.tensors()[1:], strict=True))
+    assert not torch.allclose(back.tokens, c.tokens, atol=1e-2)
+    assert all(torch.equal(a, b) for a, b in zip(back.tensors()[1:], c.tensors()[1:], strict=True))
     ids = net.encoders[0][0]('cat face', add_special_tokens=False, return_tensors='pt').input_ids
     assert all(torch.equal(a, b) for a, b in zip(net.frame_words(ids), net.tokenize(['cat face']), strict=True))
-STAGES = dict(text_and_noise=text_and_noise, noise_and_image=noise_and_image, drawing=drawing, single_file=single_file, inversion=inversion, token_file=token_file, erasing=erasing, exporting=exporting, guarding=guarding, attacking=attacking)
+STAGES = dict(text_and_noise=text_and_noise, noise_and_image=noise_and_image, drawing=drawing, single_file=single_file,
+              inversion=inversion, token_file=token_file, erasing=erasing, exporting=exporting, guarding=guarding,
+              attacking=attacking)
 
 
 @pytest.mark.parametrize('stage', STAGES)

@@ -33,7 +33,8 @@ def tiny_sdxl():
         down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D'),
         up_block_types=('CrossAttnUpBlock2D', 'UpBlock2D'), **blocks)
     kinds = dict(down_block_types=('DownEncoderBlock2D',)*2, up_block_types=('UpDecoderBlock2D',)*2)
-    vae, texts = AutoencoderKL(**kinds, sample_size=16, **blocks), (CLIPTextModel(one), CLIPTextModelWithProjection(two))
+    vae = AutoencoderKL(**kinds, sample_size=16, **blocks)
+    texts = (CLIPTextModel(one), CLIPTextModelWithProjection(two))
     return StableDiffusionXLPipeline(vae, *texts, tok, tok, unet, DDIMScheduler())
 
 

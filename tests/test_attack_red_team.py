@@ -31,7 +31,8 @@ def a_threat(pipe):
 def test_every_attack_keeps_the_contract_a_condition_per_context_the_erased_model_as_it_was_a_cost():
     pipe = the_pipe()
     threat, before = a_threat(pipe), sample(pipe, ['house'], [0], steps=2)[0].tobytes()
-    assert replace(threat, prompts=['x', 'y']).asked() == ['x', 'y'] and threat.asked()[0] == 'house in the style of openmoji'
+    assert replace(threat, prompts=['x', 'y']).asked() == ['x', 'y']
+    assert threat.asked()[0] == 'house in the style of openmoji'
     shape = backbone_of(pipe).encode(threat.contexts).tokens.shape
     forwards = dict(concept_inversion=6, unlearn_diff_atk=12)
     encodings = dict(concept_inversion=9, unlearn_diff_atk=6, ring_a_bell=2*2+2*(8+2*6))
@@ -62,7 +63,8 @@ def test_on_the_model_itself_the_attacks_find_what_they_look_for():
     assert torch.allclose(replay(pipe, threat).found.tokens, asked, atol=1e-5)
     assert torch.allclose(rece_embedding(pipe, threat, reg=1e-9).found.tokens, asked, atol=1e-3)
     tok = net.encoders[0][0]
-    words, target = torch.tensor(tok('ink noto cat house style', add_special_tokens=False).input_ids), net.encode(['ink'])
+    words = torch.tensor(tok('ink noto cat house style', add_special_tokens=False).input_ids)
+    target = net.encode(['ink'])
     best, read = genetic_search(net, target, words, 1, 8, 20, torch.Generator().manual_seed(0))
     assert tok.decode(best).strip() == 'ink' and read == 8+20*6
 

@@ -10,7 +10,8 @@ from hfi_nb.core import HfiError
 
 def test_rows_of_a_condition_are_taken_joined_and_mixed_like_those_of_a_tensor():
     x, y = Condition(torch.rand(3, 2, 4), torch.rand(3, 5)), Condition(torch.rand(3, 2, 4), torch.rand(3, 5))
-    assert torch.equal(Condition.cat([x, y])[3:].pooled, y.pooled) and len(x.repeat(2)) == 6 and len(x[:1].expand(4)) == 4
+    assert torch.equal(Condition.cat([x, y])[3:].pooled, y.pooled) and len(x.repeat(2)) == 6
+    assert len(x[:1].expand(4)) == 4
     assert torch.allclose((x+.5*(y-x)).tokens, (x.tokens+y.tokens)/2)
     mixed = Condition.where(torch.tensor([True, False, True]), x[:1], y)
     assert torch.equal(mixed.tokens[2], x.tokens[0]) and torch.equal(mixed.pooled[1], y.pooled[1])
@@ -19,6 +20,8 @@ def test_rows_of_a_condition_are_taken_joined_and_mixed_like_those_of_a_tensor()
 
 def test_a_model_without_a_recipe_is_an_error_that_says_what_to_give():
     pipe = SimpleNamespace()
-    with pytest.raises(HfiError, match='no recipe is known for this SimpleNamespace: give its numbers once with set_recipe'): Backbone(pipe).recipe
+    with pytest.raises(HfiError,
+                       match='no recipe is known for this SimpleNamespace: give its numbers once with set_recipe'):
+        Backbone(pipe).recipe
     set_recipe(pipe, Recipe('mine', 'ours', 'tried out', 'a CLIP', 20, 3.))
     assert Backbone(pipe).recipe.steps == 20

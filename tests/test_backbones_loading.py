@@ -23,10 +23,13 @@ def test_loading_errors(tmp_path):
     with pytest.raises(HfiError, match='model is incomplete'): load_pipeline(str(model))
     shutil.copytree(data_dir()/'emoji'/'model', model, dirs_exist_ok=True)
     file = next((model/'text_encoder').glob('*.safetensors'))
-    save_file({('other.' if 'mlp.fc1.bias' in k else '')+k: v for k, v in load_file(file).items()}, file, dict(format='pt'))
+    save_file({('other.' if 'mlp.fc1.bias' in k else '')+k: v for k, v in load_file(file).items()}, file,
+              dict(format='pt'))
     with pytest.raises(HfiError, match='text_encoder lacks [0-9]+ weights'): load_pipeline(str(model))
     (model/'model_index.json').write_text(json.dumps(dict(_class_name='PixArtSigmaPipeline')))
-    with pytest.raises(HfiError, match='holds a PixArtSigmaPipeline: only StableDiffusionPipeline, .*FluxPipeline are supported'): load_pipeline(str(model))
+    with pytest.raises(HfiError,
+                       match='holds a PixArtSigmaPipeline: only StableDiffusionPipeline, .*FluxPipeline are supported'):
+        load_pipeline(str(model))
 
 
 def test_only_variant(tmp_path):
@@ -35,13 +38,17 @@ def test_only_variant(tmp_path):
         folder.mkdir()
         for name in names: (folder/name).touch()
         return only_variant(folder)
-    assert holds('model.fp16.safetensors', 'model.fp16-00001-of-00002.safetensors', 'model.fp16-00002-of-00002.safetensors') == dict(variant='fp16')
-    assert holds('diffusion_pytorch_model-00001-of-00002.fp16.safetensors', 'model.fp16.safetensors') == dict(variant='fp16')
-    assert holds('model.safetensors', 'model-00001-of-00002.safetensors') == holds('model.safetensors', 'model.fp16.safetensors') == {}
+    assert holds('model.fp16.safetensors', 'model.fp16-00001-of-00002.safetensors',
+                 'model.fp16-00002-of-00002.safetensors') == dict(variant='fp16')
+    assert holds(
+        'diffusion_pytorch_model-00001-of-00002.fp16.safetensors', 'model.fp16.safetensors') == dict(variant='fp16')
+    assert holds('model.safetensors', 'model-00001-of-00002.safetensors') == holds(
+        'model.safetensors', 'model.fp16.safetensors') == {}
 
 
 def test_single_kinds(tmp_path):
-    kinds = {'joint_blocks.0.x': 'StableDiffusion3Pipeline', 'double_blocks.0.x': 'FluxPipeline', 'input_blocks.0.0.weight': 'StableDiffusionPipeline'}
+    kinds = {'joint_blocks.0.x': 'StableDiffusion3Pipeline', 'double_blocks.0.x': 'FluxPipeline',
+             'input_blocks.0.0.weight': 'StableDiffusionPipeline'}
     for name, kind in kinds.items():
         save_file({f'model.diffusion_model.{name}': torch.zeros(1)}, tmp_path/'x.safetensors')
         assert single_file_class(tmp_path/'x.safetensors').__name__ == kind
@@ -49,11 +56,14 @@ def test_single_kinds(tmp_path):
 
 def test_single_file(tmp_path):
     save_file({'model.diffusion_model.x': torch.zeros(1)}, tmp_path/'model.safetensors')
-    with pytest.raises(HfiError, match='came without its configuration.*pass config= a pipeline folder'): load_pipeline(str(tmp_path/'model.safetensors'))
+    with pytest.raises(HfiError, match='came without its configuration.*pass config= a pipeline folder'):
+        load_pipeline(str(tmp_path/'model.safetensors'))
     save_file({'lora_unet_x.lora_up.weight': torch.zeros(1)}, tmp_path/'lora.safetensors')
-    with pytest.raises(HfiError, match='holds no whole model .*add_lora'): load_pipeline(str(tmp_path/'lora.safetensors'))
+    with pytest.raises(HfiError, match='holds no whole model .*add_lora'):
+        load_pipeline(str(tmp_path/'lora.safetensors'))
     (tmp_path/'cut.safetensors').write_bytes((tmp_path/'model.safetensors').read_bytes()[:50])
-    with pytest.raises(HfiError, match='cut.safetensors is no safetensors file'): load_pipeline(str(tmp_path/'cut.safetensors'))
+    with pytest.raises(HfiError, match='cut.safetensors is no safetensors file'):
+        load_pipeline(str(tmp_path/'cut.safetensors'))
 
 
 def test_pickles(tmp_path):
@@ -63,16 +73,20 @@ def test_pickles(tmp_path):
     assert load_pipeline(str(model)) # safetensors lie beside it
     whole = model_hash(load_pipeline())
     next((model/'unet').glob('*.safetensors')).unlink()
-    with pytest.raises(HfiError, match='diffusion_pytorch_model.bin is a pickle.*to_safetensors'): load_pipeline(str(model))
-    assert to_safetensors(model/'unet'/'diffusion_pytorch_model.bin') == model/'unet'/'diffusion_pytorch_model.safetensors'
+    with pytest.raises(HfiError, match='diffusion_pytorch_model.bin is a pickle.*to_safetensors'):
+        load_pipeline(str(model))
+    assert to_safetensors(
+        model/'unet'/'diffusion_pytorch_model.bin') == model/'unet'/'diffusion_pytorch_model.safetensors'
     assert model_hash(load_pipeline(str(model))) == whole
     for name in ('model.ckpt', 'lora.pt'):
         torch.save(dict(state_dict=dict(w=torch.ones(2))), tmp_path/name)
         with pytest.raises(HfiError, match='is a pickle'): load_pipeline(str(tmp_path/name))
         with pytest.raises(HfiError, match='is a pickle'): add_lora(load_pipeline(), tmp_path/name)
     assert to_safetensors(tmp_path/'model.ckpt', tmp_path/'out'/'m.safetensors').exists()
-    torch.save(dict(string_to_token={'*': 265}, string_to_param={'*': torch.ones(2, 192)}, name='cat'), tmp_path/'cat.pt')
-    with safe_open(to_safetensors(tmp_path/'cat.pt'), 'pt') as f: assert list(f.keys()) == ['emb_params'] and f.get_tensor('emb_params').shape == (2, 192)
+    torch.save(dict(string_to_token={'*': 265}, string_to_param={'*': torch.ones(2, 192)}, name='cat'),
+               tmp_path/'cat.pt')
+    with safe_open(to_safetensors(tmp_path/'cat.pt'), 'pt') as f:
+        assert list(f.keys()) == ['emb_params'] and f.get_tensor('emb_params').shape == (2, 192)
     torch.save(dict(w=torch.ones(2), run=shutil.rmtree), tmp_path/'evil.ckpt')
     with pytest.raises(HfiError, match='without running what is in it'): to_safetensors(tmp_path/'evil.ckpt')
     with pytest.raises(HfiError, match='does not exist'): to_safetensors(tmp_path/'none.ckpt')
@@ -83,25 +97,35 @@ def test_pickles(tmp_path):
 
 def test_add_lora(tmp_path):
     g = torch.Generator().manual_seed(0)
-    layers = {k[:-7]: w.shape for k, w in load_pipeline().unet.named_parameters() if k.endswith(('attn2.to_v.weight', 'attn2.to_k.weight'))}
-    state = {f'{k}.lora_{a}.weight': torch.randn(s, generator=g)*.3 for k, (o, i) in layers.items() for a, s in (('A', (4, i)), ('B', (o, 4)))}
+    layers = {
+        k[:-7]: w.shape
+        for k, w in load_pipeline().unet.named_parameters() if k.endswith(('attn2.to_v.weight', 'attn2.to_k.weight'))}
+    state = {f'{k}.lora_{a}.weight': torch.randn(s, generator=g)*.3
+             for k, (o, i) in layers.items() for a, s in (('A', (4, i)), ('B', (o, 4)))}
     StableDiffusionPipeline.save_lora_weights(tmp_path/'lora', unet_lora_layers=state)
     kohya = {f'lora_unet_{k.replace(".", "_")}.{part}': w for k in layers for part, w in
-             (('lora_down.weight', state[f'{k}.lora_A.weight']), ('lora_up.weight', state[f'{k}.lora_B.weight']), ('alpha', torch.tensor(4.)))}
+             (('lora_down.weight', state[f'{k}.lora_A.weight']), ('lora_up.weight', state[f'{k}.lora_B.weight']),
+              ('alpha', torch.tensor(4.)))}
     save_file(kohya, tmp_path/'kohya.safetensors')
     base, beside = load_pipeline(), load_pipeline()
     fused, other = add_lora(load_pipeline(), tmp_path/'lora'), add_lora(load_pipeline(), tmp_path/'kohya.safetensors')
     name = next(iter(layers))
-    W, B, A = (o.float() for o in (base.unet.get_parameter(f'{name}.weight'), state[f'{name}.lora_B.weight'], state[f'{name}.lora_A.weight']))
-    assert torch.allclose(fused.unet.get_parameter(f'{name}.weight'), W+B@A, atol=1e-5) and fused.unet.state_dict().keys() == base.unet.state_dict().keys()
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(fused.unet.parameters(), other.unet.parameters(), strict=True)) and model_hash(fused) != model_hash(base)
+    W, B, A = (o.float() for o in (base.unet.get_parameter(f'{name}.weight'), state[f'{name}.lora_B.weight'],
+                                   state[f'{name}.lora_A.weight']))
+    assert torch.allclose(fused.unet.get_parameter(f'{name}.weight'), W+B@A, atol=1e-5)
+    assert fused.unet.state_dict().keys() == base.unet.state_dict().keys()
+    assert all(torch.allclose(a, b, atol=1e-5)
+               for a, b in zip(fused.unet.parameters(), other.unet.parameters(), strict=True))
+    assert model_hash(fused) != model_hash(base)
     half = add_lora(load_pipeline(), tmp_path/'lora', .5)
     assert torch.allclose(half.unet.get_parameter(f'{name}.weight'), W+.5*B@A, atol=1e-5)
     beside.load_lora_weights(str(tmp_path/'lora'))
     with pytest.raises(HfiError, match='carries a LoRA beside its weights: fuse it'): model_hash(beside)
     a, b = (np.asarray(sample(p, ['house'], [1], steps=2)[0]).astype(int) for p in (beside, fused))
     assert np.abs(a-b).max() <= 2 < np.abs(a-np.asarray(sample(base, ['house'], [1], steps=2)[0])).max()
-    save_file({k: torch.zeros(4, 7) for k in kohya if 'down' in k} | {k: w for k, w in kohya.items() if 'down' not in k}, tmp_path/'wide.safetensors')
+    save_file(
+        {k: torch.zeros(4, 7) for k in kohya if 'down' in k} | {k: w for k, w in kohya.items() if 'down' not in k},
+        tmp_path/'wide.safetensors')
     with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'wide.safetensors')
     assert model_hash(base) == model_hash(load_pipeline())
     with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'none.safetensors')

@@ -15,29 +15,39 @@ def test_what_is_counted_without_storage_is_what_a_real_network_keeps_and_checkp
     real, _ = kept_bytes(unet, torch.zeros(4, 16, 8, 8), torch.zeros(4), torch.zeros(4, 32, 192))
     found = predict_memory(unet.config, batch=4, dtype=torch.float32, tokens=32)
     assert abs(found['kept']/real-1) < .02
-    assert found['frozen'] == 4*unet.num_parameters() and found['learning'] == 20*sum(p.numel() for k, p in unet.named_parameters() if '.attn2.' in k)
+    assert found['frozen'] == 4*unet.num_parameters()
+    assert found['learning'] == 20*sum(p.numel() for k, p in unet.named_parameters() if '.attn2.' in k)
     less = predict_memory(unet.config, batch=4, dtype=torch.float32, tokens=32, checkpointing=True)
     assert less['kept'] < .6*found['kept'] and found['total'] == found['frozen']+found['learning']+found['kept']
     assert 1.9 < predict_memory(unet.config, batch=8, dtype=torch.float32, tokens=32)['kept']/found['kept'] < 2.1
     half = predict_memory(unet.config, batch=4, tokens=32)
-    assert abs((half['kept']-found['kept']/2)/(found['learning']/20*2)-1) < .02 # besides half the bytes, the learning weights once more, in bfloat16
+    # besides half the bytes, the learning weights once more, in bfloat16
+    assert abs((half['kept']-found['kept']/2)/(found['learning']/20*2)-1) < .02
 
 
-def test_what_is_counted_of_transformers_is_what_they_keep_by_their_own_blocks_and_a_larger_image_or_more_of_them_learning_keeps_more():
-    SD3 = dict(sample_size=8, patch_size=1, in_channels=4, out_channels=4, num_layers=3, attention_head_dim=8, num_attention_heads=4,
-               joint_attention_dim=24, caption_projection_dim=32, pooled_projection_dim=16, pos_embed_max_size=16, dual_attention_layers=(0,), qk_norm='rms_norm')
+def test_what_is_counted_of_transformers_is_what_they_keep_a_larger_image_or_more_of_them_learning_keeps_more():
+    SD3 = dict(sample_size=8, patch_size=1, in_channels=4, out_channels=4, num_layers=3, attention_head_dim=8,
+               num_attention_heads=4,
+               joint_attention_dim=24, caption_projection_dim=32, pooled_projection_dim=16, pos_embed_max_size=16,
+               dual_attention_layers=(0,), qk_norm='rms_norm')
     net = SD3Transformer2DModel(**SD3)
     for k, p in net.named_parameters(): p.requires_grad_('.attn' in k and k.endswith('weight') and 'norm' not in k)
     z, c, pooled = torch.zeros(4, 4, 8, 8), torch.zeros(4, 20, 24), torch.zeros(4, 16)
     real, _ = kept_bytes(net, z, c, pooled, torch.zeros(4))
     found = predict_memory(net.config, batch=4, dtype=torch.float32, tokens=20)
-    assert abs(found['kept']/real-1) < .02 and found['learning'] == 20*sum(p.numel() for p in net.parameters() if p.requires_grad)
-    assert predict_memory(net.config, batch=4, dtype=torch.float32, tokens=20, checkpointing=True)['kept'] < .8*found['kept']
+    assert abs(found['kept']/real-1) < .02
+    assert found['learning'] == 20*sum(p.numel() for p in net.parameters() if p.requires_grad)
+    assert predict_memory(
+        net.config, batch=4, dtype=torch.float32, tokens=20, checkpointing=True)['kept'] < .8*found['kept']
     assert predict_memory(net.config, batch=4, dtype=torch.float32, tokens=20, size=128)['kept'] > 2*found['kept']
     text = predict_memory(net.config, batch=4, dtype=torch.float32, tokens=20, scope='text-attention')
     assert text['learning'] < .3*found['learning'] and text['frozen'] == found['frozen']
-    flux = FluxTransformer2DModel(in_channels=16, num_layers=1, num_single_layers=2, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=24, pooled_projection_dim=16, axes_dims_rope=(4, 4, 8), guidance_embeds=True)
+    flux = FluxTransformer2DModel(in_channels=16, num_layers=1, num_single_layers=2, attention_head_dim=16,
+                                  num_attention_heads=2, joint_attention_dim=24, pooled_projection_dim=16,
+                                  axes_dims_rope=(4, 4, 8), guidance_embeds=True)
     one, two = (predict_memory(flux.config, batch=b, dtype=torch.float32, tokens=20, size=64)['kept'] for b in (1, 2))
     assert 1.9 < two/one < 2.1
-    with pytest.raises(HfiError, match="unknown scope 'attn': use one of attention, text-attention, rest"): predict_memory(net.config, scope='attn')
-    with pytest.raises(HfiError, match='PixArtTransformer2DModel is not supported'): predict_memory(dict(_class_name='PixArtTransformer2DModel'))
+    with pytest.raises(HfiError, match="unknown scope 'attn': use one of attention, text-attention, rest"):
+        predict_memory(net.config, scope='attn')
+    with pytest.raises(HfiError, match='PixArtTransformer2DModel is not supported'):
+        predict_memory(dict(_class_name='PixArtTransformer2DModel'))

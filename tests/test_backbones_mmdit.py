@@ -30,36 +30,47 @@ def small(shift=3., layers=2, **schedule):
     "A Stable Diffusion 3 with random weights: 16 × 16 pixels, the embedded tokenizer."
     torch.manual_seed(0)
     tok = CLIPTokenizer.from_pretrained(data_dir()/'emoji'/'model'/'tokenizer')
-    text = CLIPTextConfig(vocab_size=len(tok), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, projection_dim=8, max_position_embeddings=32,
+    text = CLIPTextConfig(vocab_size=len(tok), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+                          num_attention_heads=2, projection_dim=8, max_position_embeddings=32,
                           bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id)
     encoders = [CLIPTextModelWithProjection(text).eval() for _ in 'ab']
-    net = SD3Transformer2DModel(sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=layers, attention_head_dim=8, num_attention_heads=2,
-                                joint_attention_dim=40, caption_projection_dim=16, pooled_projection_dim=16, pos_embed_max_size=8).eval()
-    vae = AutoencoderKL(block_out_channels=(8, 16), down_block_types=['DownEncoderBlock2D']*2, up_block_types=['UpDecoderBlock2D']*2, latent_channels=4, norm_num_groups=4, shift_factor=0.)
+    net = SD3Transformer2DModel(sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=layers,
+                                attention_head_dim=8, num_attention_heads=2,
+                                joint_attention_dim=40, caption_projection_dim=16, pooled_projection_dim=16,
+                                pos_embed_max_size=8).eval()
+    vae = AutoencoderKL(block_out_channels=(8, 16), down_block_types=['DownEncoderBlock2D']*2,
+                        up_block_types=['UpDecoderBlock2D']*2, latent_channels=4, norm_num_groups=4, shift_factor=0.)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift, **schedule)
     pipe = StableDiffusion3Pipeline(net, scheduler, vae.eval(), encoders[0], tok, encoders[1], tok, None, None)
-    return set_recipe(pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, 3., sampler='euler', max_sequence_length=8))
+    return set_recipe(
+        pipe, Recipe('a small model', 'random weights', 'none', 'none', 3, 3., sampler='euler', max_sequence_length=8))
 
 
-def test_training_times_are_logit_normal_as_diffusers_draws_them_and_every_answer_gives_back_the_image_and_the_noise_it_was_made_of():
+def test_training_times_are_logit_normal_as_in_diffusers_and_every_answer_gives_back_its_image_and_its_noise():
     net, g = backbone_of(small()), torch.Generator().manual_seed(0)
     t = net.sample_times(4000, g)
-    theirs = compute_density_for_timestep_sampling('logit_normal', 4000, 0., 1., generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(t.sort().values, theirs.sort().values, atol=1e-6) and .49 < t.median() < .51 and 0 < t.min() and t.max() < 1
+    theirs = compute_density_for_timestep_sampling('logit_normal', 4000, 0., 1.,
+                                                   generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(t.sort().values, theirs.sort().values, atol=1e-6) and .49 < t.median() < .51 and 0 < t.min()
+    assert t.max() < 1
     z0, eps = torch.randn((2, 4, 4, 8, 8), generator=g)
     t = torch.tensor([1e-3, .3, .9, 1.])
     zt, v = net.corrupt(z0, eps, t), net.target(z0, eps, t)
-    assert torch.allclose(net.denoised(zt, t, v), z0, atol=1e-5) and torch.allclose(net.noise_of(zt, t, v), eps, atol=1e-5)
+    assert torch.allclose(net.denoised(zt, t, v), z0, atol=1e-5)
+    assert torch.allclose(net.noise_of(zt, t, v), eps, atol=1e-5)
     assert torch.equal(zt[3], eps[3]) and torch.allclose(zt[1], .7*z0[1]+.3*eps[1])
 
 
-def test_the_walk_goes_through_the_stock_scheduler_s_σ_with_a_fixed_shift_and_with_one_that_grows_with_the_image():
-    for schedule in (dict(), dict(shift=1.), dict(shift=1., use_dynamic_shifting=True, base_image_seq_len=4, max_image_seq_len=64)):
+def test_the_walk_goes_through_the_stock_scheduler_s_σ_with_a_fixed_shift_and_one_that_grows_with_the_image():
+    for schedule in (dict(), dict(shift=1.),
+                     dict(shift=1., use_dynamic_shifting=True, base_image_seq_len=4, max_image_seq_len=64)):
         pipe = small(**schedule)
         net = backbone_of(pipe)
         seen = []
         def keep(pipe, i, t, state, seen=seen): return seen.append(float(t)) or {}
-        images = pipe('house', latents=net.noise([3]), num_inference_steps=4, guidance_scale=3., max_sequence_length=net.max_sequence_length, callback_on_step_end=keep, output_type='latent').images
+        images = pipe(
+            'house', latents=net.noise([3]), num_inference_steps=4, guidance_scale=3.,
+            max_sequence_length=net.max_sequence_length, callback_on_step_end=keep, output_type='latent').images
         path = list(net.trajectory(net.encode(['house']), net.noise([3]), 4, 3.))
         assert np.allclose([1000*float(t) for t, _ in path[:-1]], seen) and path[0][0] == 1 and path[-1][0] == 0
         assert torch.allclose(path[-1][1], images, atol=1e-5)
@@ -67,37 +78,42 @@ def test_the_walk_goes_through_the_stock_scheduler_s_σ_with_a_fixed_shift_and_w
     assert shift_mu(config, 1024) == pytest.approx(calculate_shift(1024)) and shift_mu(config, 256) == pytest.approx(.5)
 
 
-def test_a_published_fault_a_point_of_the_replay_buffer_keeps_the_time_of_its_own_walk_so_that_a_clean_image_never_stands_at_a_random_time():
+def test_a_published_fault_a_point_of_the_replay_buffer_keeps_its_own_time_so_no_clean_image_has_a_random_time():
     pipe = small()
     task = make_targets(pipe, ['house'])
     loop = Erasure(pipe, task, updates=1, steps=4, trajectories=2, batch=2)
     z, t, row = fill_buffer(loop)
     sigmas = loop.net.sigmas(4)
-    assert torch.allclose(t.unique(), sigmas[:-1].flip(0)) and t.min() > 0 and len(z) == 2*4 # the finished latents, σ = 0, are not among them
+    # the finished latents, σ = 0, are not among them
+    assert torch.allclose(t.unique(), sigmas[:-1].flip(0)) and t.min() > 0 and len(z) == 2*4
     noise = z[t == 1]
-    assert noise.std() > .8 and torch.allclose(t.view(4, 2)[:, 0], sigmas[:-1]) # first rows are pure noise, and each step has its own σ
+    # first rows are pure noise, and each step has its own σ
+    assert noise.std() > .8 and torch.allclose(t.view(4, 2)[:, 0], sigmas[:-1])
 
 
-def test_a_published_fault_no_σ_is_looked_up_by_equality_so_any_time_between_the_sampler_s_own_gives_its_own_answer():
+def test_a_published_fault_no_σ_is_looked_up_by_equality_so_times_between_the_sampler_s_give_their_own_answer():
     net = backbone_of(small(shift=3.))
     z, t = net.noise([0, 1]), torch.tensor([.123456, .987654])
     scheduler = net.pipe.scheduler
-    assert not any((scheduler.timesteps == 1000*x).any() for x in t) # none is on the list: a look-up would fail or take another
+    # none is on the list: a look-up would fail or take another
+    assert not any((scheduler.timesteps == 1000*x).any() for x in t)
     assert torch.equal(net.corrupt(z, z.flip(0), t), (1-t.view(-1, 1, 1, 1))*z+t.view(-1, 1, 1, 1)*z.flip(0))
     seen = []
-    hook = net.denoiser.register_forward_pre_hook(lambda _, args, kwargs: seen.append(kwargs['timestep']), with_kwargs=True)
+    hook = net.denoiser.register_forward_pre_hook(lambda _, args, kwargs: seen.append(kwargs['timestep']),
+                                                  with_kwargs=True)
     net.output(z, t, net.encode(['house', 'cat']))
     hook.remove()
     assert torch.equal(seen[0], 1000*t)
 
 
-def test_a_published_fault_updates_too_small_for_bfloat16_are_kept_because_what_learns_is_float32_whatever_the_model_is():
+def test_a_published_fault_updates_too_small_for_bfloat16_are_kept_because_what_learns_is_float32():
     pipe = small().to(torch.bfloat16)
     net = backbone_of(pipe)
     name = sorted(net.names('text-attention'))[0]
     W = net.denoiser.get_parameter(name).detach()
     assert torch.equal(W+(W*1e-4).to(torch.bfloat16), W) # bfloat16 would lose such a step
-    loop = Erasure(pipe, make_targets(pipe, ['house']), updates=4, steps=2, trajectories=2, batch=2, lr=1e-6, decay=False)
+    loop = Erasure(pipe, make_targets(pipe, ['house']), updates=4, steps=2, trajectories=2, batch=2, lr=1e-6,
+                   decay=False)
     assert all(p.dtype == torch.float32 for p in loop.params.values()) and set(loop.params) == net.names('attention')
     before = {k: p.detach().clone() for k, p in loop.params.items()}
     for _ in range(2): loop.train_step()
@@ -110,8 +126,12 @@ def test_a_model_that_would_be_misread_is_refused_with_what_would_work():
         for k, v in change.items(): setattr(pipe, k, v)
         with pytest.raises(HfiError, match=said): backbone_of(pipe).check()
     backbone_of(small()).check()
-    flux = FluxTransformer2DModel(in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=1, joint_attention_dim=24, pooled_projection_dim=16, axes_dims_rope=(4, 4, 8))
-    refused('the transformer is a FluxTransformer2DModel: a StableDiffusion3Pipeline works here with SD3Transformer2DModel', transformer=flux)
+    flux = FluxTransformer2DModel(in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
+                                  num_attention_heads=1, joint_attention_dim=24, pooled_projection_dim=16,
+                                  axes_dims_rope=(4, 4, 8))
+    refused(
+        'the transformer is a FluxTransformer2DModel: a StableDiffusion3Pipeline works here with SD3Transformer2DModel',
+        transformer=flux)
     refused('only FlowMatchEulerDiscreteScheduler is read rightly', scheduler=FlowMatchHeunDiscreteScheduler())
     refused('walks with stochastic_sampling=True', scheduler=FlowMatchEulerDiscreteScheduler(stochastic_sampling=True))
     refused('text_encoder_2 is missing', text_encoder_2=None)
@@ -134,8 +154,12 @@ def test_each_public_model_is_known_by_its_configuration():
         return family(SimpleNamespace(transformer=net)).recipe
     MEDIUM = dict(num_layers=24, num_attention_heads=24, caption_projection_dim=1536)
     assert recipe(SD3Transformer2DModel, **MEDIUM) is SD3_RECIPE
-    assert recipe(SD3Transformer2DModel, **MEDIUM, qk_norm='rms_norm', dual_attention_layers=tuple(range(13))) is SD35_MEDIUM_RECIPE
-    assert recipe(SD3Transformer2DModel, num_layers=38, num_attention_heads=38, caption_projection_dim=2432, qk_norm='rms_norm') is SD35_LARGE_RECIPE
-    assert recipe(FluxTransformer2DModel, guidance_embeds=True) is FLUX_DEV_RECIPE and recipe(FluxTransformer2DModel) is FLUX_SCHNELL_RECIPE
+    assert recipe(
+        SD3Transformer2DModel, **MEDIUM, qk_norm='rms_norm', dual_attention_layers=tuple(range(13))
+    ) is SD35_MEDIUM_RECIPE
+    assert recipe(SD3Transformer2DModel, num_layers=38, num_attention_heads=38, caption_projection_dim=2432,
+                  qk_norm='rms_norm') is SD35_LARGE_RECIPE
+    assert recipe(FluxTransformer2DModel, guidance_embeds=True) is FLUX_DEV_RECIPE
+    assert recipe(FluxTransformer2DModel) is FLUX_SCHNELL_RECIPE
     assert all('not measured here' in r.status for _, r in (*SD3_RECIPES[1:], *FLUX_RECIPES))
     with pytest.raises(HfiError, match='no recipe is known'): recipe(SD3Transformer2DModel, num_layers=2)

@@ -32,5 +32,6 @@ def test_an_image_depends_on_prompt_and_seed_not_on_its_batch():
 
 def test_a_wrong_setting_is_said_before_anything_is_drawn():
     pipe = load_pipeline()
-    for wrong, said in (dict(steps=0), 'steps is 0'), (dict(steps=2.5), 'steps is 2.5'), (dict(sampler='foo'), "sampler is 'foo': use ddim or dpm"), (dict(guidance=float('nan')), 'guidance is nan'):
+    for wrong, said in (dict(steps=0), 'steps is 0'), (dict(steps=2.5), 'steps is 2.5'), (
+        dict(sampler='foo'), "sampler is 'foo': use ddim or dpm"), (dict(guidance=float('nan')), 'guidance is nan'):
         with pytest.raises(HfiError, match=said): sample(pipe, ['cat face'], [1], **wrong)

@@ -62,7 +62,8 @@ def test_autoencoder_and_text_encoders_come_back_through_diffusers_own_reader():
     layers = dict(intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
     config = CLIPTextConfig(vocab_size=50, hidden_size=16, projection_dim=16, **layers)
     encoder = CLIPTextModelWithProjection(config)
-    state, place = {k.removeprefix('text_model.'): w for k, w in encoder.state_dict().items()}, 'conditioner.embedders.1'
+    state = {k.removeprefix('text_model.'): w for k, w in encoder.state_dict().items()}
+    place = 'conditioner.embedders.1'
     found = original_text(encoder.state_dict(), place, True)
     assert f'{place}.model.transformer.resblocks.1.attn.in_proj_weight' in found
     back = convert_open_clip_checkpoint(SimpleNamespace(config=config), dict(found), f'{place}.model.')

@@ -22,11 +22,14 @@ def test_a_soft_token_made_of_a_word_s_own_vector_is_that_word_for_one_vector_an
     from types import SimpleNamespace
     pipe = load_pipeline()
     net = backbone_of(pipe)
-    table, ids = pipe.text_encoder.get_input_embeddings().weight, [pipe.tokenizer(w, add_special_tokens=False).input_ids for w in ('openmoji', 'cat face')]
+    table = pipe.text_encoder.get_input_embeddings().weight
+    ids = [pipe.tokenizer(w, add_special_tokens=False).input_ids for w in ('openmoji', 'cat face')]
     one, two = (SimpleNamespace(name=n, vectors=table[i].detach()) for n, i in zip(('<a>', '<b>'), ids, strict=False))
-    assert torch.equal(net.encode(['<b> in the style of <a>', 'house'], [one, two]).tokens, net.encode(['cat face in the style of openmoji', 'house']).tokens)
+    assert torch.equal(net.encode(['<b> in the style of <a>', 'house'], [one, two]).tokens,
+                       net.encode(['cat face in the style of openmoji', 'house']).tokens)
     pipe.load_textual_inversion({'<b>': two.vectors}, token='<b>')
-    assert torch.allclose(net.encode(['<b> in the style of <a>'], [one]).tokens, backbone_of(load_pipeline()).encode(['cat face in the style of openmoji']).tokens, atol=1e-6)
+    assert torch.allclose(net.encode(['<b> in the style of <a>'], [one]).tokens,
+                          backbone_of(load_pipeline()).encode(['cat face in the style of openmoji']).tokens, atol=1e-6)
 
 
 def test_v_prediction_gives_back_the_noise_and_the_image_it_was_made_of():
@@ -35,8 +38,10 @@ def test_v_prediction_gives_back_the_noise_and_the_image_it_was_made_of():
     net = backbone_of(pipe)
     z0, eps, t = seeded_noise([1, 2], (4, 8, 8)), seeded_noise([3, 4], (4, 8, 8)), torch.tensor([10, 900])
     zt, v = net.corrupt(z0, eps, t), net.target(z0, eps, t)
-    assert torch.allclose(zt, pipe.scheduler.add_noise(z0, eps, t)) and torch.allclose(v, pipe.scheduler.get_velocity(z0, eps, t), atol=1e-6)
-    assert torch.allclose(net.noise_of(zt, t, v), eps, atol=1e-5) and torch.allclose(net.denoised(zt, t, v), z0, atol=1e-3)
+    assert torch.allclose(zt, pipe.scheduler.add_noise(z0, eps, t))
+    assert torch.allclose(v, pipe.scheduler.get_velocity(z0, eps, t), atol=1e-6)
+    assert torch.allclose(net.noise_of(zt, t, v), eps, atol=1e-5)
+    assert torch.allclose(net.denoised(zt, t, v), z0, atol=1e-3)
 
 
 def test_a_unet_or_scheduler_that_would_be_misread_is_refused():

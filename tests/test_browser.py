@@ -1,4 +1,5 @@
-"""The panels in a real JupyterLab and on the page of `hfi label`, by keys, mouse and touch; skipped without Chromium."""
+"""The panels in a real JupyterLab and on the page of `hfi label`, by keys, mouse and touch; skipped without
+Chromium."""
 import http.client
 import importlib.util
 import os
@@ -284,7 +285,8 @@ def kernel_process(root):
 
 
 def is_kernel(process, root):
-    try: return b'ipykernel_launcher' in (process/'cmdline').read_bytes() and (process/'cwd').resolve() == root.resolve()
+    try:
+        return b'ipykernel_launcher' in (process/'cmdline').read_bytes() and (process/'cwd').resolve() == root.resolve()
     except OSError: return False
 
 
@@ -346,7 +348,8 @@ def test_annotators_page(tmp_path, driver):
         page.until(lambda: page.all('.hfi-panel[data-ready]'), what='the first page')
         assert driver.title == 'ink drawings' and len(page.all('.hfi-tile')) == 9
         assert page.js('return document.documentElement.scrollWidth') <= 390
-        right = 'return Math.max(...[...document.querySelectorAll(".hfi-panel *")].map(e => e.getBoundingClientRect().right))'
+        right = ('const parts = [...document.querySelectorAll(".hfi-panel *")]; '
+                 'return Math.max(...parts.map(e => e.getBoundingClientRect().right))')
         assert page.js(right) <= 390
         page.desk()
         box = page.js("return document.querySelector('.hfi-panel').getBoundingClientRect().toJSON()")

@@ -139,7 +139,8 @@ def test_numbers(tmp_path):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(HfiError, match=r"columns prompt, .* i2p also needs 'evaluation_guidance' or .* and 'categories'"):
+    with pytest.raises(
+        HfiError, match=r"columns prompt, .* i2p also needs 'evaluation_guidance' or .* and 'categories'"):
         load_prompts(write(tmp_path/'a.csv', 'prompt,case_number,evaluation_seed', 'a,0,1'), 'i2p')
     prompts, said = partly(write(tmp_path/'a.csv', 'prompt,case_number,evaluation_seed', 'a,0,1', 'b,1,', 'c,,3'),
                            'ring_a_bell')
@@ -176,7 +177,8 @@ def test_hub(tmp_path, monkeypatch):
     class Hub:
         def list_repo_files(self, repo, repo_type): return files*((repo, repo_type) == ('owner/set', 'dataset'))
     monkeypatch.setattr('hfi_nb.candidates.prompts.HfApi', Hub)
-    monkeypatch.setattr('hfi_nb.candidates.prompts.hf_hub_download', lambda repo, file, repo_type: write(tmp_path/file, *I2P))
+    monkeypatch.setattr('hfi_nb.candidates.prompts.hf_hub_download', lambda repo, file,
+                        repo_type: write(tmp_path/file, *I2P))
     assert load_prompts('owner/set', 'i2p') == load_prompts('owner/set/benchmark.CSV', 'i2p')
     assert len(load_prompts('owner/set')) == 2
     files.append('more.csv')

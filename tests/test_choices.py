@@ -8,6 +8,7 @@ from hfi_nb.core import HfiError
 
 def test_choices():
     with pytest.raises(HfiError, match='--judge clip needs more, or is unknown'): read_judge('clip', None, None)
-    with pytest.raises(HfiError, match='give --target and --benign prompts'): read_suite('angry faces', None, None, None, None, 4)
+    with pytest.raises(HfiError, match='give --target and --benign prompts'):
+        read_suite('angry faces', None, None, None, None, 4)
     with pytest.raises(HfiError, match='belong to a concept: give --concept'): concept_of(None, 'style', None, 'art')
     assert concept_of(None, 'style', None, None) is None and concept_of('ink', 'object', None, 'style').start == 'style'

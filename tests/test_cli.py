@@ -22,20 +22,24 @@ def test_stages(tmp_path):
     prompts.write_text('\n'.join(p.text for p in asked))
     contexts.write_text('house\n')
     def hfi(*args): return CliRunner().invoke(app, [*map(str, args)], catch_exceptions=False)
-    assert 'minutes' in hfi('generate', folder, prompts, '--concept', 'openmoji', '--dry-run').output and not folder.exists()
-    made = json.loads(hfi('generate', folder, prompts, '--concept', 'openmoji', '--steps', 2, '--json').stdout.splitlines()[-1])
+    assert 'minutes' in hfi('generate', folder, prompts, '--concept', 'openmoji', '--dry-run').output
+    assert not folder.exists()
+    made = json.loads(
+        hfi('generate', folder, prompts, '--concept', 'openmoji', '--steps', 2, '--json').stdout.splitlines()[-1])
     assert made['images'] == 16 and made['next'] == f'hfi label {folder}'
     study = Study(folder)
     person = simulated_annotator(study, asked, error=0)
     person.label(study.panel(person))
     assert 'hfi reward' in hfi('status', folder).output
     assert json.loads(hfi('reward', folder, '--json').stdout.splitlines()[-1])['labels'] == 16
-    assert '<unwanted-1>' in hfi('invert', folder, '--steps', 1, '--batch', 2).output and 'alone' in hfi('check', folder, contexts, '--steps', 2).output
+    assert '<unwanted-1>' in hfi('invert', folder, '--steps', 1, '--batch', 2).output
+    assert 'alone' in hfi('check', folder, contexts, '--steps', 2).output
     assert hfi('erase', folder, contexts, '--method', 'uce').exit_code == 0
     assert 'concept' in hfi('evaluate', folder, '--n', 2, '--steps', 2).output
     assert 'replay' in hfi('red-team', folder, contexts, '--attack', 'replay', '--steps', 2).output
     assert 'report.html' in hfi('report', folder).output and 'all is done' in hfi('status', folder).output
-    assert 'delta.safetensors' in hfi('export', folder, tmp_path/'out').output and (tmp_path/'out'/'delta.safetensors').exists()
+    assert 'delta.safetensors' in hfi('export', folder, tmp_path/'out').output
+    assert (tmp_path/'out'/'delta.safetensors').exists()
     assert 'next' in hfi('next', folder).output and Study(folder/'next').name == 'openmoji'
 
 
@@ -44,8 +48,10 @@ def test_wrong(tmp_path):
         done = subprocess.run([sys.executable, '-m', 'hfi_nb.cli', *map(str, args)], capture_output=True, text=True)
         assert done.returncode == 1 and done.stderr.startswith('hfi: ') and done.stderr.count('\n') == 1, done
         return done.stderr
-    assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path) and 'no study yet' in said('reward', tmp_path)
-    assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt') and 'is no folder' in said('import', tmp_path, tmp_path/'none')
+    assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path)
+    assert 'no study yet' in said('reward', tmp_path)
+    assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt')
+    assert 'is no folder' in said('import', tmp_path, tmp_path/'none')
     code = "import sys; from hfi_nb.cli import app; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == 'False\n'
 
@@ -56,7 +62,8 @@ def test_audit(tmp_path):
     (tmp_path/'other.txt').write_text('cat face\n')
     (tmp_path/'texts.txt').write_text('in the style of ink\nin the style of noto\n')
     from hfi_nb.worlds.emoji.world import clip_folder
-    args = ['audit', 'emoji', 'emoji', 'ink', '--target', tmp_path/'asked.txt', '--benign', tmp_path/'other.txt', '--judge', 'clip',
+    args = ['audit', 'emoji', 'emoji', 'ink', '--target', tmp_path/'asked.txt', '--benign', tmp_path/'other.txt',
+            '--judge', 'clip',
             '--texts', tmp_path/'texts.txt', '--clip', clip_folder(), '--steps', 2]
     done = CliRunner().invoke(app, [*map(str, args)], catch_exceptions=False)
     assert done.exit_code == 0 and 'concept' in done.output

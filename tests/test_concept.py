@@ -7,15 +7,19 @@ from hfi_nb.core import HfiError
 
 def test_a_kind_brings_its_phrase_templates_and_start_and_what_is_given_stays():
     thing = Concept('knife', 'object', start='blade')
-    assert thing.phrase == '{}' and thing.templates == TEMPLATES['object'] and thing.start == 'blade' and thing.is_object
-    assert Concept('ana', phrase='by {}').templates == TEMPLATES['style'] and Concept('ana').start == 'style' and Concept('x', 'object').start is None
+    assert thing.phrase == '{}' and thing.templates == TEMPLATES['object'] and thing.start == 'blade'
+    assert thing.is_object
+    assert Concept('ana', phrase='by {}').templates == TEMPLATES['style'] and Concept('ana').start == 'style'
+    assert Concept('x', 'object').start is None
     assert Concept(**Concept('ana', phrase='by {}').to_dict()) == Concept('ana', phrase='by {}')
     with pytest.raises(HfiError, match='kind=.look.: a concept is'): Concept('x', 'look')
     with pytest.raises(HfiError, match="'by her' has no place"): Concept('x', phrase='by her')
 
 
 def test_braces_are_text_and_one_string_is_no_list():
-    assert insert_phrase('a {cat}', '<v>') == 'a {cat} <v>' and insert_phrase('50% {', '') == '50% {' and insert_phrase('{} and {}', 'x') == 'x and x'
+    assert insert_phrase('a {cat}', '<v>') == 'a {cat} <v>' and insert_phrase('50% {', '') == '50% {'
+    assert insert_phrase('{} and {}', 'x') == 'x and x'
     assert Concept('x', phrase='by {} {2}').say('<v>') == 'by <v> {2}'
-    with pytest.raises(HfiError, match=r"tokens='openmoji' is one string: give a list, \['openmoji'\]"): as_list('openmoji', 'tokens')
+    with pytest.raises(HfiError, match=r"tokens='openmoji' is one string: give a list, \['openmoji'\]"):
+        as_list('openmoji', 'tokens')
     assert as_list(('a', 'b')) == ['a', 'b']

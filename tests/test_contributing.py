@@ -44,16 +44,21 @@ def test_the_new_eraser_attack_metric_and_concept_do_what_they_say(run_page):
     assert model_hash(got['project'](pipe, task, share=0.)) == model_hash(pipe)
     d = (task.c_s-task.c_0).tokens.double().mean((0, 1))
     old = backbone_of(pipe).kv_projections()
-    for name, W in backbone_of(got['erased']).kv_projections().items(): assert (W@d).abs().max() < 1e-5*(old[name]@d).abs().max(), name
+    for name, W in backbone_of(got['erased']).kv_projections().items():
+        assert (W@d).abs().max() < 1e-5*(old[name]@d).abs().max(), name
     pictures = [sample(m, text, [0], steps=2)[0].tobytes() for m in (pipe, got['erased'], got['trained'])]
     assert len(set(pictures)) == 3
-    assert len(got['found'].attack.texts) == got['found'].success.n == 2 and not any(t.endswith(' ink') for t in got['found'].attack.texts)
+    assert len(got['found'].attack.texts) == got['found'].success.n == 2
+    assert not any(t.endswith(' ink') for t in got['found'].attack.texts)
     colours = got['result'].distances['saturation']
     before = np.mean([np.asarray(im.convert('HSV'))[..., 1].mean()/255 for im in got['before']])
-    assert np.isclose(colours['value'], -before) and colours['n'] == len(got['before']) and colours['interval'][0] <= colours['value'] <= colours['interval'][1] < 0
+    assert np.isclose(colours['value'], -before) and colours['n'] == len(got['before'])
+    assert colours['interval'][0] <= colours['value'] <= colours['interval'][1] < 0
     assert 'saturation' in got['result']._repr_html_()
     assert got['fruit'].measures['concept'].n == 6 and got['fruit'].measures['concept'].lost == 0
-    assert {p.subject for p in got['asked'].target} <= set(got['own'].concepts['fruit']) and 'fruit' not in got['load_world']().concepts
+    assert {p.subject for p in got['asked'].target} <= set(got['own'].concepts['fruit'])
+    assert 'fruit' not in got['load_world']().concepts
 
 
-def test_what_a_page_registers_is_gone_afterwards(): assert not {'project', 'base', 'misspell'} & {*METHODS, *CLOSED, *ATTACKS}
+def test_what_a_page_registers_is_gone_afterwards():
+    assert not {'project', 'base', 'misspell'} & {*METHODS, *CLOSED, *ATTACKS}

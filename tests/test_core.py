@@ -184,11 +184,13 @@ def test_contained(tmp_path):
 def test_bytes_of_a_picture_are_that_picture_of_a_figure_a_picture_of_it():
     dot = Image.new('RGB', (3, 2), 'red')
     assert Image.open(io.BytesIO(image_bytes(dot))).tobytes() == dot.tobytes()
-    assert Image.open(io.BytesIO(image_bytes(Figure(figsize=(2, 1))))).size == (180, 90) and b'<svg' in image_bytes(Figure(), 'svg')
+    assert Image.open(io.BytesIO(image_bytes(Figure(figsize=(2, 1))))).size == (180, 90)
+    assert b'<svg' in image_bytes(Figure(), 'svg')
 
 
 def test_a_thumbnail_is_small_keeps_its_proportions_and_hides_what_is_finer_than_its_blur():
-    board = Image.fromarray(np.kron(np.indices((64, 128)).sum(0) % 2*255, np.ones((4, 4))).astype(np.uint8)) # fields of 4 pixels
+    # fields of 4 pixels
+    board = Image.fromarray(np.kron(np.indices((64, 128)).sum(0) % 2*255, np.ones((4, 4))).astype(np.uint8))
     sharp, veiled = thumbnail(board, 512, blur=False), thumbnail(board)
     assert sharp.size == (512, 256) and veiled.size == (128, 64) and board.size == (512, 256)
     assert np.ptp(np.asarray(sharp)) == 255 and np.ptp(np.asarray(thumbnail(board, 512))) < 60
@@ -205,7 +207,8 @@ def test_the_interval_of_a_paired_change_covers_the_truth():
     tables = rng.multinomial(40, p, size=2000)
     inside = [low <= p[2]-p[1] <= high for low, high in (paired_interval(*(int(k) for k in table)) for table in tables)]
     assert .93 < np.mean(inside) < .98
-    assert paired_interval(0, 0, 0, 0) == (-1, 1) and paired_interval(10, 0, 0, 0)[0] < 0 < paired_interval(10, 0, 0, 0)[1]
+    assert paired_interval(0, 0, 0, 0) == (-1, 1)
+    assert paired_interval(10, 0, 0, 0)[0] < 0 < paired_interval(10, 0, 0, 0)[1]
     assert np.allclose(paired_interval(3, 9, 2, 6), [-end for end in paired_interval(3, 2, 9, 6)[::-1]])
 
 
@@ -227,7 +230,8 @@ def test_paired_counts_against_scipy_and_at_the_edges():
 
 def test_broken_images_are_found_and_a_drawing_is_not():
     rng = np.random.default_rng(1)
-    def checkerboard(cell, size=64): return (np.add.outer(np.arange(size)//cell, np.arange(size)//cell) % 2*255).astype(np.uint8)
+    def checkerboard(cell, size=64):
+        return (np.add.outer(np.arange(size)//cell, np.arange(size)//cell) % 2*255).astype(np.uint8)
     for colour in ('black', 'white', 'red'): assert image_fault(Image.new('RGB', (64, 64), colour)) == 'blank'
     for size in (64, 512):
         assert image_fault(Image.fromarray(rng.integers(0, 256, (size, size, 3), np.uint8))) == 'noise'
@@ -236,7 +240,8 @@ def test_broken_images_are_found_and_a_drawing_is_not():
     drawing = Image.new('RGB', (64, 64), 'white')
     drawing.paste('black', (10, 20, 40, 50))
     assert image_fault(drawing) == '' == image_fault(drawing.resize((512, 512)))
-    assert image_fault(Image.new('RGB', (1, 1))) == 'blank' and image_fault(Image.fromarray(np.uint8([[[0, 9, 99], [99, 0, 0]]]))) == ''
+    assert image_fault(Image.new('RGB', (1, 1))) == 'blank'
+    assert image_fault(Image.fromarray(np.uint8([[[0, 9, 99], [99, 0, 0]]]))) == ''
 
 
 def test_rows_of_length_one_and_zeros_that_stay_zeros():

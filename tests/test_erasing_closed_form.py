@@ -39,19 +39,23 @@ def test_an_edited_pipeline_answers_the_concept_as_it_answered_without_it_and_sa
     done = uce(pipe, few, eta=0., lam=1e-6)
     z, t = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([500])
     def gap(a, c_a, b, c_b):
-        with torch.no_grad(): return float((backbone_of(a).output(z, t, c_a)-backbone_of(b).output(z, t, c_b)).square().mean())
+        with torch.no_grad():
+            return float((backbone_of(a).output(z, t, c_a)-backbone_of(b).output(z, t, c_b)).square().mean())
     assert gap(done, few.c_s[1:], pipe, few.c_0[1:]) < .05*gap(pipe, few.c_s[1:], pipe, few.c_0[1:])
     with pytest.raises(HfiError, match='lam=0: give a positive'): uce(pipe, few, lam=0)
     with pytest.raises(HfiError, match='unknown rows .some.'): uce(pipe, few, rows='some')
     again = rece(pipe, few, rounds=1)
     first = uce(pipe, few)
-    assert any(not torch.equal(w, backbone_of(first).kv_projections()[k]) for k, w in backbone_of(again).kv_projections().items())
+    assert any(not torch.equal(w, backbone_of(first).kv_projections()[k])
+               for k, w in backbone_of(again).kv_projections().items())
 
 
 def test_rows_count_as_means_over_prompts_k_for_k_tokens_rejected_prompts_as_one():
     pipe = load_pipeline()
     def rows(n, retain=8., eta=1.):
-        return concept_rows(pipe, make_targets(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=None), retain, eta)
+        return concept_rows(
+            pipe, make_targets(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=None), retain,
+            eta)
     one, many = rows(1), rows(40)
     assert torch.allclose(one[2].T@one[2], many[2].T@many[2], rtol=1e-4, atol=1e-3) # more of the same changes nothing
     one, two = (concept_rows(pipe, make_targets(pipe, ['openmoji']*k, contexts=['house']))[0] for k in (1, 2))
@@ -59,7 +63,8 @@ def test_rows_count_as_means_over_prompts_k_for_k_tokens_rejected_prompts_as_one
     few = make_targets(pipe, ['openmoji'], contexts=['house'])
     C, G, _ = concept_rows(pipe, few, eta=1.)
     assert torch.allclose(G, 2*concept_rows(pipe, few)[1]-C, atol=1e-5) and torch.equal(concept_rows(pipe, few)[0], C)
-    both = make_targets(pipe, ['ink', 'noto'], contexts=['house'], safe=['cat face'], safe_images=None, rejected=[('owl', 3.), 'fox'])
+    both = make_targets(pipe, ['ink', 'noto'], contexts=['house'], safe=['cat face'], safe_images=None,
+                        rejected=[('owl', 3.), 'fox'])
     assert torch.allclose(shares(both), torch.tensor([2**.5/4]*4+[.75, .25]))
 
 
@@ -68,8 +73,10 @@ def test_the_authors_rows_are_the_last_words_and_a_phrase_becomes_the_first_posi
     net = backbone_of(pipe)
     targets = make_targets(pipe, ['ink', 'noto'], contexts=['house'], safe=['cat face', 'house'], safe_images=None)
     C, G, P = last_word_rows(pipe, targets, retain=4.)
-    asked, safe, none = (net.encode(texts).tokens for texts in (['in the style of ink', 'in the style of noto'], ['cat face', 'house'], [None]))
-    assert torch.allclose(C, asked[:, 5].double()) and torch.allclose(P, 2*torch.stack([safe[0, 2], safe[1, 1]]).double())
+    asked, safe, none = (net.encode(texts).tokens
+                         for texts in (['in the style of ink', 'in the style of noto'], ['cat face', 'house'], [None]))
+    assert torch.allclose(C, asked[:, 5].double())
+    assert torch.allclose(P, 2*torch.stack([safe[0, 2], safe[1, 1]]).double())
     assert torch.allclose(G, none[[0, 0], 0].double())
 
 
@@ -78,30 +85,38 @@ def test_the_aim_is_the_nearest_of_the_safe_prompts_and_the_phrase_alone_has_non
     net, safe = backbone_of(pipe), ['rocket in the style of openmoji', 'house in the style of openmoji']
     targets = make_targets(pipe, ['ink', 'noto'], contexts=['house', 'rocket'], safe=safe, safe_images=None)
     aims = nearest_targets(targets).tokens
-    assert torch.equal(aims[[1, 2, 4, 5]], targets.c_safe.tokens[[1, 0, 1, 0]]) and torch.equal(aims[[0, 3]], targets.c_0.tokens[[0, 3]])
+    assert torch.equal(aims[[1, 2, 4, 5]], targets.c_safe.tokens[[1, 0, 1, 0]])
+    assert torch.equal(aims[[0, 3]], targets.c_0.tokens[[0, 3]])
     made, plain = uce_near(pipe, targets, eta=0., lam=1e-6), uce(pipe, targets, eta=0., lam=1e-6)
     z, t = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([500])
     def miss(model):
-        with torch.no_grad(): return (backbone_of(model).output(z, t, targets.c_s[1:2])-net.output(z, t, targets.c_safe[1:])).square().mean()
+        with torch.no_grad():
+            return (
+                backbone_of(model).output(z, t, targets.c_s[1:2])-net.output(z, t, targets.c_safe[1:])).square().mean()
     assert miss(made) < .1*miss(plain)
     for wrong in (dict(contexts=['house']), dict(safe=['house'], safe_images=None)):
-        with pytest.raises(HfiError, match='give safe=, and contexts= or rejected='): uce_near(pipe, make_targets(pipe, ['ink'], **wrong))
+        with pytest.raises(HfiError, match='give safe=, and contexts= or rejected='):
+            uce_near(pipe, make_targets(pipe, ['ink'], **wrong))
 
 
 @pytest.mark.slow
-def test_a_closed_form_by_word_leaves_a_tenth_of_a_style_at_most_and_preserves_nine_tenths_of_the_rest_what_it_holds_makes_the_difference():
+def test_a_closed_form_by_word_leaves_a_tenth_of_a_style_at_most_and_by_what_it_holds_nine_tenths_of_the_rest():
     pipe, world, judge = load_pipeline(), load_world(), load_judge()
     others = [a for a in world.styles if a != 'openmoji']
     contexts = [world.names[s] for s in world.subjects if world.split[s] == 'train']
     safe = [p.text for p in make_prompts(world, 'train', styles=others, n=48)]
-    asked, rest = make_prompts(world, 'heldout', styles=['openmoji'], n=24), make_prompts(world, 'heldout', styles=others, n=24)
-    def seen(model, prompts): return judge(sample(model, [p.text for p in prompts], range(500, 524), steps=8, sampler='dpm'))
-    def preserved(model): return Rate.of(v == (p.style, p.subject) for p, v in zip(rest, seen(model, rest), strict=True)).value
+    asked = make_prompts(world, 'heldout', styles=['openmoji'], n=24)
+    rest = make_prompts(world, 'heldout', styles=others, n=24)
+    def seen(model, prompts):
+        return judge(sample(model, [p.text for p in prompts], range(500, 524), steps=8, sampler='dpm'))
+    def preserved(model):
+        return Rate.of(v == (p.style, p.subject) for p, v in zip(rest, seen(model, rest), strict=True)).value
     erased = uce(pipe, make_targets(pipe, ['openmoji'], contexts=contexts, safe=safe, safe_images=None))
     assert Rate.of(style == 'openmoji' for style, _ in seen(erased, asked)).value <= .1
     kept = preserved(erased)
     assert kept >= .9*preserved(pipe)
-    loose = uce(pipe, make_targets(pipe, ['openmoji'], contexts=contexts, safe=safe, safe_images=None), retain=1e-6, lam=1e-4)
+    loose = uce(pipe, make_targets(pipe, ['openmoji'], contexts=contexts, safe=safe, safe_images=None), retain=1e-6,
+                lam=1e-4)
     assert preserved(loose) < kept-.2 # without the weight of the safe prompts the rest goes along
 
 
@@ -117,6 +132,7 @@ def test_without_safe_prompts_a_closed_form_still_spares_the_rest_because_the_vo
         return sum(v == (p.style, p.subject) for p, v in zip(rest, seen, strict=True))
     erased = uce(pipe, targets)
     assert right(erased) >= 10
-    assert sum(a == 'openmoji' for a, _ in judge(sample(erased, [p.text for p in asked], range(12), steps=8, sampler='dpm'))) <= 1
+    assert sum(a == 'openmoji'
+               for a, _ in judge(sample(erased, [p.text for p in asked], range(12), steps=8, sampler='dpm'))) <= 1
     only = changed(targets, c_held=targets.empty, share_held=torch.ones(1).double())
     assert right(uce(pipe, only)) < 8

@@ -16,7 +16,8 @@ from hfi_nb.erasing.targets import make_targets
 from hfi_nb.tokens.inversion import SoftToken
 
 def a_token(pipe, word='openmoji'):
-    table, ids = pipe.text_encoder.get_input_embeddings().weight, pipe.tokenizer(word, add_special_tokens=False).input_ids
+    table = pipe.text_encoder.get_input_embeddings().weight
+    ids = pipe.tokenizer(word, add_special_tokens=False).input_ids
     return SoftToken('<no>', table[ids].detach().clone())
 
 def weights_of(pipe): return list(backbone_of(pipe).denoiser.parameters())
@@ -31,7 +32,8 @@ def test_a_pipeline_with_other_weights_shares_all_the_rest_and_leaves_the_first_
     other = backbone_of(pipe).with_weights({k: torch.zeros_like(v) for k, v in weights.items()})
     shared = [w.data_ptr() == named(other)[k].data_ptr() for k, w in named(pipe).items() if k not in weights]
     assert all(shared) and len(shared) == len(weights_of(pipe))-len(weights)
-    assert sample(pipe, ['house'], [0], steps=2)[0].tobytes() == before != sample(other, ['house'], [0], steps=2)[0].tobytes()
+    assert sample(pipe, ['house'], [0], steps=2)[0].tobytes() == before != sample(
+        other, ['house'], [0], steps=2)[0].tobytes()
     assert set(backbone_of(pipe).trainable('rest')) == set(named(pipe))-set(weights)
     with pytest.raises(HfiError, match='unknown scope .all.'): backbone_of(pipe).trainable('all')
 
@@ -44,23 +46,28 @@ def test_what_depends_on_the_model_comes_from_its_recipe_and_what_cannot_be_is_s
     pipe = load_pipeline()
     recipe = backbone_of(pipe).recipe
     one, ten = (Erasure(pipe, make_targets(pipe, ['ink']*n)).settings for n in (1, 10))
-    assert (one.updates, ten.updates, one.lr, one.batch) == (recipe.updates, 10*recipe.updates_per_token, recipe.lr, recipe.batch)
-    assert (one.steps, one.guidance, one.trajectories) == (recipe.trajectory_steps, recipe.trajectory_guidance, recipe.trajectories)
+    assert (one.updates, ten.updates, one.lr, one.batch) == (recipe.updates, 10*recipe.updates_per_token, recipe.lr,
+                                                             recipe.batch)
+    assert (one.steps, one.guidance, one.trajectories) == (recipe.trajectory_steps, recipe.trajectory_guidance,
+                                                           recipe.trajectories)
     targets = make_targets(pipe, ['ink'])
     assert Erasure(pipe, targets, updates=7, lr=.5).settings.updates == 7
     set_recipe(pipe, changed(recipe, lr=1e-7, updates=3))
     assert Erasure(pipe, targets).settings.lr == 1e-7 and Erasure(pipe, targets).lr == 1e-7
-    for wrong, said in ((dict(method='magic'), 'unknown method .magic.'), (dict(points='x'), 'unknown points'), (dict(times='x'), 'unknown times'),
-                        (dict(batch=0), 'batch=0: give at least 1'), (dict(lr=0.), 'lr=0.0: give a positive'), (dict(updates=0), 'updates=0')):
+    for wrong, said in ((dict(method='magic'), 'unknown method .magic.'), (dict(points='x'), 'unknown points'),
+                        (dict(times='x'), 'unknown times'),
+                        (dict(batch=0), 'batch=0: give at least 1'), (dict(lr=0.), 'lr=0.0: give a positive'),
+                        (dict(updates=0), 'updates=0')):
         with pytest.raises(HfiError, match=said): Erasure(pipe, targets, **wrong)
     with pytest.raises(HfiError, match='images rated safe'): Erasure(pipe, targets, method='ca')
     with pytest.raises(HfiError, match='no setting .paths.'): distill(pipe, targets, paths=2)
 
 
-def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_sdd_concept_ablation_has_the_diffusion_loss_s():
+def test_where_student_and_base_are_one_esd_with_η_0_has_sdd_s_gradient_concept_ablation_the_diffusion_loss_s():
     pipe = load_pipeline()
     net, safe = backbone_of(pipe), ['house', 'cat face']
-    targets = make_targets(pipe, [a_token(pipe)], contexts=['house'], safe=safe, safe_images=sample(pipe, safe, [0, 1], steps=2))
+    targets = make_targets(pipe, [a_token(pipe)], contexts=['house'], safe=safe,
+                           safe_images=sample(pipe, safe, [0, 1], steps=2))
     few = dict(trajectories=2, steps=2, batch=2, retain=0.)
     grads = []
     for method, eta in (('sdd', 1.), ('esd-x', 0.), ('esd-x', 1.)):
@@ -71,7 +78,9 @@ def test_where_student_and_base_are_still_one_esd_with_η_0_has_the_gradient_of_
     loop = Erasure(pipe, targets, method='ca', **few)
     z, t, eps, i = loop.safe_points()
     loop.safe_points = lambda: (z, t, eps, i)
-    with torch.no_grad(): assert torch.allclose(loop.removal(loop), (net.output(z, t, targets.c_anchor[i])-eps).square().mean(), atol=1e-5)
+    with torch.no_grad():
+        assert torch.allclose(
+            loop.removal(loop), (net.output(z, t, targets.c_anchor[i])-eps).square().mean(), atol=1e-5)
     assert set(Erasure(pipe, targets, method='esd-u', **few).params) == set(net.trainable('rest'))
     asked = net.encode([f'{text} in the style of openmoji' for text in safe])
     assert torch.equal(targets.c_anchor.tokens, asked.tokens)
@@ -86,13 +95,15 @@ def test_preservation_is_the_formula_with_the_empty_prompt_in_every_fourth_place
     z, t, eps, i = loop.safe_points()
     loop.safe_points = lambda: (z, t, eps, i)
     rows = [targets.empty if n % 4 == 0 else targets.c_safe[int(i[n])][None] for n in range(5)]
-    c = type(targets.empty).cat([type(targets.empty)(row.tokens.reshape(1, *targets.empty.tokens.shape[1:])) for row in rows])
+    c = type(targets.empty).cat(
+        [type(targets.empty)(row.tokens.reshape(1, *targets.empty.tokens.shape[1:])) for row in rows])
     with torch.no_grad():
         expected = (backbone_of(begun).output(z, t, c)-net.output(z, t, c)).square().mean()
         assert expected > 0 and torch.allclose(loop.preservation(), expected, rtol=1e-4)
     assert torch.allclose(list(loop.terms())[1], 7*loop.preservation()) and len(list(loop.terms())) == 2
     assert len(list(Erasure(pipe, targets, retain=0., batch=2, trajectories=1, steps=2).terms())) == 1
-    assert len(list(Erasure(pipe, make_targets(pipe, ['ink']), batch=2, trajectories=1, steps=2).terms())) == 1 # no safe images
+    # no safe images
+    assert len(list(Erasure(pipe, make_targets(pipe, ['ink']), batch=2, trajectories=1, steps=2).terms())) == 1
 
 
 def test_a_step_asks_for_c_s_aims_at_c_0_walks_with_the_teacher_and_moves_nothing_but_the_cross_attention():
@@ -127,18 +138,21 @@ def test_fresh_points_lie_where_the_teacher_passed_from_no_step_at_all_to_all_of
     assert abs(beta.var()-1/28) < .01 and abs(uniform.var()-1/12) < .015 # Beta(3,3), uniform
 
 
-def test_the_replay_buffer_holds_every_point_of_its_trajectories_each_with_its_own_row_and_time_and_prefers_the_middle():
+def test_the_replay_buffer_holds_every_point_of_its_trajectories_with_its_row_and_time_and_prefers_the_middle():
     pipe = load_pipeline()
-    loop = Erasure(pipe, make_targets(pipe, [a_token(pipe), 'ink'], contexts=['house']), trajectories=3, steps=4, batch=4000)
+    loop = Erasure(pipe, make_targets(pipe, [a_token(pipe), 'ink'], contexts=['house']), trajectories=3, steps=4,
+                   batch=4000)
     z, t, row = fill_buffer(loop)
-    assert z.shape == (12, 16, 8, 8) and t.tolist() == sorted(t.tolist(), reverse=True) and torch.equal(row[:3], row[-3:])
+    assert z.shape == (12, 16, 8, 8) and t.tolist() == sorted(t.tolist(), reverse=True)
+    assert torch.equal(row[:3], row[-3:])
     walk = list(loop.net.trajectory(loop.targets.c_s[row[:3]], z[:3], 4, 3., weights=loop.extra))
     assert torch.equal(torch.cat([points for _, points in walk[:-1]]), z)
     density = (loop.net.level(t.unique())*(1-loop.net.level(t.unique())))**2
     for times, share in (('beta', density/density.sum()), ('uniform', torch.full((4,), .25))):
         loop.settings.times = times
         drawn = buffer_points(loop)[1]
-        assert torch.allclose(torch.stack([(drawn == when).float().mean() for when in t.unique()]), share.float(), atol=.04)
+        assert torch.allclose(torch.stack([(drawn == when).float().mean() for when in t.unique()]), share.float(),
+                              atol=.04)
 
 
 def test_a_concept_is_drawn_as_often_as_its_weight_says_and_does_not_conflict_with_itself():
@@ -147,7 +161,8 @@ def test_a_concept_is_drawn_as_often_as_its_weight_says_and_does_not_conflict_wi
     row = fill_buffer(Erasure(pipe, targets, trajectories=100, steps=1, batch=1))[2]
     assert .62 < (row < 2).float().mean() < .88
     near = conflicts(pipe, make_targets(pipe, ['openmoji', 'openmoji', 'ink']), trajectories=4, steps=2, batch=4)
-    assert torch.allclose(near.diagonal(), torch.ones(3).double()) and torch.allclose(near, near.T) and near[0, 1] > near[0, 2]
+    assert torch.allclose(near.diagonal(), torch.ones(3).double()) and torch.allclose(near, near.T)
+    assert near[0, 1] > near[0, 2]
 
 
 @pytest.mark.slow
@@ -169,7 +184,8 @@ def test_resume(tmp_path):
 
 def test_a_training_may_begin_at_another_model_and_still_learns_from_the_base():
     pipe = load_pipeline()
-    begun = backbone_of(pipe).with_weights({k: w+.01 for k, w in backbone_of(pipe).trainable('cross-attention').items()})
+    begun = backbone_of(pipe).with_weights(
+        {k: w+.01 for k, w in backbone_of(pipe).trainable('cross-attention').items()})
     targets, z, t = make_targets(pipe, ['ink']), seeded_noise([0], (16, 8, 8)), torch.tensor([500])
     loop = Erasure(pipe, targets, begun, trajectories=1, steps=2, batch=1)
     assert same(loop.pipeline(), begun) and same(loop.student.pipe, begun)
@@ -185,12 +201,13 @@ def test_save(tmp_path):
     erased = distill(pipe, make_targets(pipe, ['ink']), updates=2, trajectories=2, steps=2, batch=2, lr=1e-2)
     erased.save_pretrained(tmp_path)
     stock = StableDiffusionPipeline.from_pretrained(tmp_path)
-    drawn = [np.asarray(sample(model, ['house in the style of ink'], [0], steps=2)[0]).astype(int) for model in (stock, erased, pipe)]
+    drawn = [np.asarray(sample(model, ['house in the style of ink'], [0], steps=2)[0]).astype(int)
+             for model in (stock, erased, pipe)]
     assert np.abs(drawn[0]-drawn[1]).max() <= 2 < np.abs(drawn[0]-drawn[2]).max()
 
 
 @pytest.mark.slow
-def test_a_half_precision_model_learns_in_float32_and_ships_in_its_own_precision_gradient_checkpointing_changes_the_memory_alone():
+def test_a_half_precision_model_learns_in_float32_and_ships_as_it_was_gradient_checkpointing_changes_memory_alone():
     pipe = load_pipeline()
     few = dict(trajectories=2, steps=2, batch=2)
     safe = dict(safe=['house'], safe_images=sample(pipe, ['house'], [0], steps=2))
@@ -200,16 +217,19 @@ def test_a_half_precision_model_learns_in_float32_and_ships_in_its_own_precision
     half = load_pipeline(dtype=torch.bfloat16)
     loop = Erasure(half, make_targets(half, ['ink'], **safe), **few)
     loop.train_step()
-    assert {p.dtype for p in loop.params.values()} == {torch.float32} and {p.dtype for p in weights_of(loop.pipeline())} == {torch.bfloat16}
+    assert {p.dtype for p in loop.params.values()} == {torch.float32}
+    assert {p.dtype for p in weights_of(loop.pipeline())} == {torch.bfloat16}
     moved = sum((p.detach()-named(half)[k].float()).abs().sum() for k, p in loop.params.items())
-    assert 0 < moved < loop.lr*1.1*sum(p.numel() for p in loop.params.values()) # AdamW's first step is lr at most, in every number
+    # AdamW's first step is lr at most, in every number
+    assert 0 < moved < loop.lr*1.1*sum(p.numel() for p in loop.params.values())
 
 
 def test_a_v_predicting_model_learns_in_its_own_output_and_concept_ablation_aims_at_v():
     turned = load_pipeline()
     turned.scheduler = turned.scheduler.from_config(turned.scheduler.config, prediction_type='v_prediction')
     safe = dict(safe=['house'], safe_images=sample(turned, ['house'], [0], steps=2))
-    loop = Erasure(turned, make_targets(turned, ['ink'], **safe), method='ca', trajectories=1, steps=2, batch=1, retain=0.)
+    loop = Erasure(turned, make_targets(turned, ['ink'], **safe), method='ca', trajectories=1, steps=2, batch=1,
+                   retain=0.)
     z, t, eps, i = loop.safe_points()
     loop.safe_points = lambda: (z, t, eps, i)
     abar, z_0 = turned.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1), loop.targets.z_safe[i]
@@ -219,16 +239,21 @@ def test_a_v_predicting_model_learns_in_its_own_output_and_concept_ablation_aims
 
 
 @pytest.mark.slow
-def test_a_short_training_moves_the_answer_to_the_concept_and_with_the_retain_term_little_else_without_it_the_difference_shows():
+def test_a_short_training_moves_the_answer_to_the_concept_and_with_the_retain_term_little_else():
     pipe = load_pipeline()
-    net, held = backbone_of(pipe), ['castle in the style of noto', 'rocket in the style of ink', 'lion in the style of fluent', 'bus in the style of twemoji']
-    targets = make_targets(pipe, ['openmoji'], contexts=['house', 'cat face'], safe=held, safe_images=sample(pipe, held, range(4), steps=8))
+    net = backbone_of(pipe)
+    held = ['castle in the style of noto', 'rocket in the style of ink', 'lion in the style of fluent',
+            'bus in the style of twemoji']
+    targets = make_targets(pipe, ['openmoji'], contexts=['house', 'cat face'], safe=held,
+                           safe_images=sample(pipe, held, range(4), steps=8))
     z = torch.randn(4, *net.latent_shape, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([700]*4)
     def gap(model, c):
         with torch.no_grad(): return float(distance_to(backbone_of(model).output(z, t, c), net.output(z, t, c)))
-    asked = net.encode(['dog face in the style of openmoji', 'fox in the style of openmoji', 'bell in the style of openmoji', 'key in the style of openmoji'])
+    asked = net.encode(['dog face in the style of openmoji', 'fox in the style of openmoji',
+                        'bell in the style of openmoji', 'key in the style of openmoji'])
     few = dict(updates=20, trajectories=4, steps=4, batch=6, method='sdd', ema=.5)
     tied, loose = (distill(pipe, targets, retain=retain, **few) for retain in (10., 0.))
     assert gap(tied, asked) > 3*gap(tied, targets.c_safe) # the concept moves, the rest hardly
-    assert gap(loose, targets.c_safe) > 1.7*gap(tied, targets.c_safe) # without the term the rest moves along; measured 2.4
+    # without the term the rest moves along; measured 2.4
+    assert gap(loose, targets.c_safe) > 1.7*gap(tied, targets.c_safe)

@@ -21,7 +21,8 @@ def drawn(pipe, text): return sample(pipe, [text], [0], steps=2)[0].tobytes()
 def test_every_method_takes_words_gives_a_pipeline_and_leaves_the_base_alone():
     pipe = load_pipeline()
     before, text = drawn(pipe, 'house'), 'house in the style of ink'
-    given = dict(contexts=['house'], safe=['cat face'], safe_images=sample(pipe, ['cat face'], [0], steps=2), quick_check=False)
+    given = dict(contexts=['house'], safe=['cat face'], safe_images=sample(pipe, ['cat face'], [0], steps=2),
+                 quick_check=False)
     few = dict(updates=1, trajectories=1, steps=2, batch=2)
     for method in (*TRAINED, *CLOSED):
         erased = erase(pipe, ['ink'], method, **given, **({} if method in CLOSED else few))
@@ -38,19 +39,25 @@ def test_what_does_not_fit_together_is_said_before_any_work():
     pipe = load_pipeline()
     given = dict(contexts=['house'], safe=['cat face'], safe_images=None)
     for said, wrong in {
-        'unknown method .magic.': dict(method='magic'), 'begins at uce or uce-near or rece': dict(method='esd-x', start='ca'),
-        "start='uce' with rece": dict(method='rece', start='uce'), "uce has no setting 'updates': it takes retain, eta, lam": dict(method='uce', updates=3),
-        "esd-x has no setting 'lam'": dict(method='esd-x', lam=1.), 'unknown preset .best.': dict(method='uce', preset='best'),
-        'uce-near has no preset .paper.': dict(method='uce-near', preset='paper'), 'unknown purpose .fun.': dict(purpose='fun'),
+        'unknown method .magic.': dict(method='magic'),
+        'begins at uce or uce-near or rece': dict(method='esd-x', start='ca'),
+        "start='uce' with rece": dict(method='rece', start='uce'),
+        "uce has no setting 'updates': it takes retain, eta, lam": dict(method='uce', updates=3),
+        "esd-x has no setting 'lam'": dict(method='esd-x', lam=1.),
+        'unknown preset .best.': dict(method='uce', preset='best'),
+        'uce-near has no preset .paper.': dict(method='uce-near', preset='paper'),
+        'unknown purpose .fun.': dict(purpose='fun'),
         'for rejected prompts': dict(method='uce', preset='paper', rejected=['fox'])}.items():
         with pytest.raises(HfiError, match=said): erase(pipe, ['ink'], **given, **wrong)
     with pytest.raises(HfiError, match='is one string'): erase(pipe, 'ink', 'uce', **given)
 
 
 def test_a_purpose_chooses_the_method():
-    assert choose('prompt', ['ink'], ['house'], ['cat'], []) == ('uce-near', None) == choose('prompt', [], [], ['cat'], ['fox'])
+    assert choose(
+        'prompt', ['ink'], ['house'], ['cat'], []) == ('uce-near', None) == choose('prompt', [], [], ['cat'], ['fox'])
     assert choose('prompt', ['ink'], ['house'], [], []) == ('uce', None) == choose('prompt', ['ink'], [], ['cat'], [])
-    assert choose('weights', ['ink'], ['house'], ['cat'], []) == ('esd-x', None) and choose('weights', [], [], ['cat'], ['fox']) == ('esd-x', 'uce-near')
+    assert choose('weights', ['ink'], ['house'], ['cat'], []) == ('esd-x', None)
+    assert choose('weights', [], [], ['cat'], ['fox']) == ('esd-x', 'uce-near')
 
 
 def test_the_preset_paper_is_the_published_algorithm_what_is_set_by_hand_wins_and_the_recipe_knows_better():
@@ -62,18 +69,23 @@ def test_the_preset_paper_is_the_published_algorithm_what_is_set_by_hand_wins_an
 
     pipe = load_pipeline()
     chosen = Erasure(pipe, make_targets(pipe, ['ink']), method='sdd', **preset_settings(pipe, 'sdd', 'paper')).settings
-    assert (chosen.updates, chosen.lr, chosen.batch, chosen.ema, chosen.retain, chosen.steps, chosen.times) == (1500, 1e-5, 1, .999, 0., 50, 'uniform')
+    assert (chosen.updates, chosen.lr, chosen.batch, chosen.ema, chosen.retain, chosen.steps, chosen.times) == (
+        1500, 1e-5, 1, .999, 0., 50, 'uniform')
     for method in ('esd-x', 'esd-u'): # the published loss: the bare phrase, η = 1, no retain term
-        chosen = Erasure(pipe, make_targets(pipe, ['ink']), method=method, **preset_settings(pipe, method, 'paper')).settings
+        chosen = Erasure(
+            pipe, make_targets(pipe, ['ink']), method=method, **preset_settings(pipe, method, 'paper')).settings
         assert (chosen.updates, chosen.eta, chosen.ema, chosen.clip, chosen.retain) == (1000, 1., 0., None, 0.)
     given = dict(contexts=['house'], safe=['cat face'], safe_images=None, quick_check=False)
     ours, theirs = (erase(pipe, ['ink'], 'uce', preset=preset, **given) for preset in PRESETS)
-    assert not same(ours, theirs) and erasing_facts(theirs)['preset'] == 'paper' and erasing_facts(theirs)['sources']['contexts'] == 0
-    by_hand = erase(pipe, ['ink'], 'uce', rows='last', retain=1., eta=0., lam=.5, safe=['cat face'], safe_images=None, quick_check=False)
+    assert not same(ours, theirs) and erasing_facts(theirs)['preset'] == 'paper'
+    assert erasing_facts(theirs)['sources']['contexts'] == 0
+    by_hand = erase(pipe, ['ink'], 'uce', rows='last', retain=1., eta=0., lam=.5, safe=['cat face'], safe_images=None,
+                    quick_check=False)
     assert same(theirs, by_hand)
     assert not same(theirs, erase(pipe, ['ink'], 'uce', preset='paper', lam=5., **given))
     set_recipe(pipe, replace(backbone_of(pipe).recipe, paper=dict(sdd=dict(lr=7.))))
-    assert preset_settings(pipe, 'sdd', 'paper')['lr'] == 7. and preset_settings(pipe, 'sdd', 'paper')['updates'] == 1500
+    assert preset_settings(pipe, 'sdd', 'paper')['lr'] == 7.
+    assert preset_settings(pipe, 'sdd', 'paper')['updates'] == 1500
 
 
 def test_rejected_prompts_erase_without_a_word_or_token_alone_and_beside_them_and_say_how_much_each_contributed():
@@ -83,14 +95,21 @@ def test_rejected_prompts_erase_without_a_word_or_token_alone_and_beside_them_an
     rejected = [('house in the style of ink', .9), ('rocket in the style of ink', .6)]
     alone = erase(pipe, rejected=rejected, purpose='prompt', **given)
     facts = erasing_facts(alone)
-    assert facts['method'] == 'uce-near' and facts['sources']['rejected'] == 2 and facts['sources']['share'] == dict(tokens_and_words=0., rejected=1.)
-    net, z, t = backbone_of(pipe), torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([500])
+    assert facts['method'] == 'uce-near' and facts['sources']['rejected'] == 2
+    assert facts['sources']['share'] == dict(tokens_and_words=0., rejected=1.)
+    net = backbone_of(pipe)
+    z = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([500])
     def miss(model):
-        with torch.no_grad(): return float((backbone_of(model).output(z, t, net.encode(['house in the style of ink']))-net.output(z, t, net.encode(safe[:1]))).square().mean())
+        with torch.no_grad():
+            return float((backbone_of(model).output(z, t, net.encode(['house in the style of ink']))-net.output(
+                z, t, net.encode(safe[:1]))).square().mean())
     assert miss(erase(pipe, rejected=rejected, method='uce-near', eta=0., lam=1e-6, **given)) < .1*miss(pipe)
     both = erase(pipe, ['ink'], 'uce-near', contexts=['house'], rejected=rejected, **given)
     assert erasing_facts(both)['sources']['share'] == dict(tokens_and_words=.5, rejected=.5) and not same(both, alone)
-    assert not same(erase(pipe, rejected=rejected[:1]+[('rocket in the style of ink', .1)], purpose='prompt', **given), alone) # weights count
+    # weights count
+    assert not same(erase(pipe, rejected=rejected[:1]+[('rocket in the style of ink', .1)], purpose='prompt', **given),
+                    alone)
     trained = erase(pipe, rejected=rejected, updates=1, trajectories=1, steps=2, batch=2, **given)
     assert (erasing_facts(trained)['method'], erasing_facts(trained)['start']) == ('esd-x', 'uce-near')
 
@@ -100,11 +119,14 @@ def test_a_ruined_model_is_noticed_and_so_is_one_that_did_not_change_the_check_c
     given = dict(contexts=['house', 'cat face'], safe=['bell in the style of noto', 'key in the style of ink'])
     given['safe_images'] = sample(pipe, given['safe'], range(2), steps=2)
     few = dict(trajectories=1, steps=2, batch=2)
-    with pytest.warns(HfiWarning, match='benign images changed .* lower lr'): ruined = erase(pipe, ['openmoji'], updates=3, lr=1., decay=False, **few, **given)
+    with pytest.warns(HfiWarning, match='benign images changed .* lower lr'):
+        ruined = erase(pipe, ['openmoji'], updates=3, lr=1., decay=False, **few, **given)
     assert erasing_facts(ruined)['check']['ruined']
-    with pytest.warns(HfiWarning, match='hardly changed .* raise lr or updates'): idle = erase(pipe, ['openmoji'], updates=1, lr=1e-8, **few, **given)
+    with pytest.warns(HfiWarning, match='hardly changed .* raise lr or updates'):
+        idle = erase(pipe, ['openmoji'], updates=1, lr=1e-8, **few, **given)
     with warnings.catch_warnings():
         warnings.simplefilter('error', HfiWarning)
         quiet = erase(pipe, ['openmoji'], updates=1, lr=1e-8, quick_check=False, **few, **given)
     assert same(quiet, idle) and erasing_facts(quiet)['check'] is None
-    with pytest.warns(HfiWarning, match='hardly changed .* lower lam'): erase(pipe, ['openmoji'], 'uce', lam=1e6, **given)
+    with pytest.warns(HfiWarning, match='hardly changed .* lower lam'):
+        erase(pipe, ['openmoji'], 'uce', lam=1e6, **given)

@@ -95,7 +95,8 @@ def test_published(tmp_path):
     new = {k: w for k, w in backbone_of(erased).denoiser.state_dict().items() if k in delta(pipe, erased)}
     original = original_names(backbone_of(pipe))
     ways = dict(plain=new, unet={f'unet.{k}': w for k, w in new.items()})
-    ways |= dict(original={original[k]: w for k, w in new.items()}, modules={k.removesuffix('.weight'): w for k, w in new.items()})
+    ways |= dict(original={original[k]: w for k, w in new.items()},
+                 modules={k.removesuffix('.weight'): w for k, w in new.items()})
     for way, weights in ways.items():
         save_file({k: w.contiguous() for k, w in weights.items()}, file)
         got = backbone_of(apply_weights(pipe, file)).denoiser.state_dict()

@@ -26,7 +26,9 @@ def test_blank_images_and_noise_are_told_from_others():
 def test_a_check_sees_what_did_nothing_and_what_ruined_the_rest_names_the_dial_and_refuses_what_is_not_finite():
     pipe = load_pipeline()
     net = backbone_of(pipe)
-    targets = make_targets(pipe, ['openmoji'], contexts=['house', 'cat face'], safe=['house in the style of ink', 'cat face in the style of noto', 'bell'], safe_images=None)
+    targets = make_targets(
+        pipe, ['openmoji'], contexts=['house', 'cat face'],
+        safe=['house in the style of ink', 'cat face in the style of noto', 'bell'], safe_images=None)
     def check(scale):
         weights = {k: w*scale for k, w in net.trainable('cross-attention').items()}
         return quick_check(pipe, net.with_weights(weights), targets, steps=4)

@@ -10,7 +10,8 @@ from hfi_nb.core import HfiError
 from hfi_nb.tokens.inversion import SoftToken
 
 def a_token(pipe, word='openmoji'):
-    table, ids = pipe.text_encoder.get_input_embeddings().weight, pipe.tokenizer(word, add_special_tokens=False).input_ids
+    table = pipe.text_encoder.get_input_embeddings().weight
+    ids = pipe.tokenizer(word, add_special_tokens=False).input_ids
     return SoftToken('<no>', table[ids].detach().clone())
 
 
@@ -18,7 +19,8 @@ def test_each_token_has_rows_of_its_own_none_is_joined_or_cut():
     pipe = load_pipeline()
     net = backbone_of(pipe)
     targets = make_targets(pipe, [a_token(pipe), 'ink'], contexts=['cat face', 'house'])
-    asked = [f'{text} in the style of {word}'.strip() for word in ('openmoji', 'ink') for text in ('', 'cat face', 'house')]
+    asked = [f'{text} in the style of {word}'.strip()
+             for word in ('openmoji', 'ink') for text in ('', 'cat face', 'house')]
     assert torch.equal(targets.c_s.tokens, net.encode(asked).tokens)
     plain = net.encode(['', 'cat face', 'house']).tokens
     for row, short, k in zip(targets.c_0.tokens, [*plain, *plain], [0, 2, 1]*2, strict=True):
@@ -26,7 +28,8 @@ def test_each_token_has_rows_of_its_own_none_is_joined_or_cut():
     assert len(targets.c_safe) == 0 and targets.bare.tolist() == [True, False, False]*2
     assert targets.concept.tolist() == [0, 0, 0, 1, 1, 1] and targets.end_s.tolist() == [6, 8, 7]*2
     front = make_targets(pipe, ['knife'], Concept('knives', 'object'), ['{} in the style of ink'])
-    beside = net.encode(['in the style of ink']).tokens[0][[0, 31, *range(1, 31)]] # the words of the context stand beside themselves
+    # the words of the context stand beside themselves
+    beside = net.encode(['in the style of ink']).tokens[0][[0, 31, *range(1, 31)]]
     assert torch.equal(front.c_0.tokens[1], beside)
 
 
@@ -38,30 +41,37 @@ def test_what_is_wrong_with_targets_is_said_before_any_work():
     with pytest.raises(HfiError, match="tokens='openmoji' is one string"): make_targets(pipe, 'openmoji')
     with pytest.raises(HfiError, match="contexts='house' is one string"): make_targets(pipe, ['ink'], contexts='house')
     with pytest.raises(HfiError, match="safe='house' is one string"): make_targets(pipe, ['ink'], safe='house')
-    with pytest.raises(HfiError, match="rejected='house' is one string"): make_targets(pipe, rejected='house', safe=['cat'], safe_images=None)
+    with pytest.raises(HfiError, match="rejected='house' is one string"):
+        make_targets(pipe, rejected='house', safe=['cat'], safe_images=None)
     with pytest.raises(HfiError, match='one positive number for each of 1'): make_targets(pipe, ['ink'], weights=[1, 2])
     with pytest.raises(HfiError, match='give safe='): make_targets(pipe, rejected=['house'])
-    with pytest.raises(HfiError, match='weight 0: give a positive'): make_targets(pipe, rejected=[('house', 0)], safe=['cat'], safe_images=None)
+    with pytest.raises(HfiError, match='weight 0: give a positive'):
+        make_targets(pipe, rejected=[('house', 0)], safe=['cat'], safe_images=None)
     broken = SoftToken('<no>', torch.full((1, 192), torch.nan))
     with pytest.raises(HfiError, match='not finite'): make_targets(pipe, [broken])
     full = 'a house and a bell and a fox '*3+'and a key'
-    with pytest.raises(HfiError, match='too long'): make_targets(pipe, ['ink'], safe=[full], safe_images=None) # no room for the phrase
+    # no room for the phrase
+    with pytest.raises(HfiError, match='too long'): make_targets(pipe, ['ink'], safe=[full], safe_images=None)
     assert len(make_targets(pipe, ['ink'], safe=[full], safe_images=None, anchors=False).c_safe) == 1 # none is needed
     assert len(make_targets(pipe, ['ink'], contexts=['a {red|blue} house']).c_s) == 2 # braces are text
 
 
 def test_a_rejected_prompt_becomes_the_nearest_safe_prompt_and_counts_by_its_weight():
     pipe = load_pipeline()
-    net, safe = backbone_of(pipe), ['rocket in the style of openmoji', 'house in the style of openmoji', 'house in the style of noto']
+    net = backbone_of(pipe)
+    safe = ['rocket in the style of openmoji', 'house in the style of openmoji', 'house in the style of noto']
     rejected = [('house in the style of ink', .9), 'rocket in the style of ink', 'house in the style of noto']
     targets = make_targets(pipe, rejected=rejected, safe=safe, safe_images=None)
-    assert torch.equal(targets.c_s.tokens, net.encode([text if isinstance(text, str) else text[0] for text in rejected]).tokens)
-    assert torch.equal(targets.c_safe.tokens, net.encode(safe[:2]).tokens) and targets.sources['both'] == 1 # a rejected prompt is not held
+    assert torch.equal(targets.c_s.tokens,
+                       net.encode([text if isinstance(text, str) else text[0] for text in rejected]).tokens)
+    # a rejected prompt is not held
+    assert torch.equal(targets.c_safe.tokens, net.encode(safe[:2]).tokens) and targets.sources['both'] == 1
     assert torch.equal(targets.c_0.tokens, targets.c_safe.tokens[[1, 0, 1]])
     assert torch.allclose(targets.weight/targets.weight.sum(), torch.tensor([.9, 1, 1])/2.9)
     assert not targets.bare.any() and targets.rejected.all() and targets.sources['share']['rejected'] == 1
     both = make_targets(pipe, ['ink'], contexts=['house'], rejected=rejected, safe=safe, safe_images=None)
-    assert both.concept.tolist() == [0, 0, 1, 1, 1] and both.rejected.tolist() == [False]*2+[True]*3 and both.sources['share']['rejected'] == .5
+    assert both.concept.tolist() == [0, 0, 1, 1, 1] and both.rejected.tolist() == [False]*2+[True]*3
+    assert both.sources['share']['rejected'] == .5
     images = sample(pipe, safe, range(3), steps=1)
     assert len(make_targets(pipe, rejected=rejected, safe=safe, safe_images=images).z_safe) == 2
     assert make_targets(pipe, ['ink']).sources['share'] == dict(tokens_and_words=1., rejected=0.)
@@ -70,13 +80,17 @@ def test_a_rejected_prompt_becomes_the_nearest_safe_prompt_and_counts_by_its_wei
 def test_where_nothing_was_rated_safe_the_model_s_own_words_are_held_and_not_those_that_are_to_go():
     pipe = load_pipeline()
     held = held_prompts(pipe, Concept('a style'), ['house', 'cat face'], ['ink'], n=1000)
-    assert held[:2] == ['house', 'cat face'] and 'noto' in held and 'ink' not in held and not any(text.endswith(' ink') for text in held)
-    assert any(text.startswith('house in the style of ') for text in held) and any(text.startswith('in the style of ') for text in held)
-    assert held == held_prompts(pipe, Concept('a style'), ['house', 'cat face'], ['ink'], n=1000) and len(held_prompts(pipe, Concept('a style'), [], [], n=9)) == 18
+    assert held[:2] == ['house', 'cat face'] and 'noto' in held and 'ink' not in held
+    assert not any(text.endswith(' ink') for text in held)
+    assert any(text.startswith('house in the style of ') for text in held)
+    assert any(text.startswith('in the style of ') for text in held)
+    assert held == held_prompts(pipe, Concept('a style'), ['house', 'cat face'], ['ink'], n=1000)
+    assert len(held_prompts(pipe, Concept('a style'), [], [], n=9)) == 18
     targets = make_targets(pipe, ['ink'], contexts=['house'])
     assert len(targets.c_safe) == 0 and len(targets.c_held) > 150
     safe = make_targets(pipe, ['ink'], contexts=['house'], safe=['cat face'], safe_images=None)
     assert torch.equal(safe.c_held.tokens, safe.c_safe.tokens) and safe.share_held.tolist() == [1.]
-    beside = make_targets(pipe, rejected=['fox'], safe=['cat face', 'house'], safe_images=None) # people who click see few prompts
+    # people who click see few prompts
+    beside = make_targets(pipe, rejected=['fox'], safe=['cat face', 'house'], safe_images=None)
     assert torch.equal(beside.c_held.tokens[:2], beside.c_safe.tokens) and beside.share_held[:2].tolist() == [.25, .25]
     assert torch.allclose(beside.share_held.sum(), torch.tensor(1.).double()) and len(beside.c_held) > 150

@@ -14,24 +14,28 @@ from hfi_nb.feedback.store import Event, FeedbackStore, group_id
 def voted(folder, votes, name='a.db'):
     "A store with {annotator: labels of p0, p1, …}; None is no answer."
     store = FeedbackStore(f'{folder}/{name}')
-    store.append([Event('label', f'p{i}', who, 'c', label=y) for who, row in votes.items() for i, y in enumerate(row) if y is not None])
+    store.append([Event('label', f'p{i}', who, 'c', label=y)
+                  for who, row in votes.items() for i, y in enumerate(row) if y is not None])
     return store
 
 
 def test_alpha_gives_the_published_value_and_the_package_s_own():
-    # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": binary data, two observers: 0.095; nominal data, four observers: 0.743
+    # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": binary data, two observers: 0.095; nominal
+    # data, four observers: 0.743
     votes = dict(a=[0, 1, 0, 0, 0, 0, 0, 0, 1, 0], b=[1, 1, 1, 0, 0, 1, 0, 0, 0, 0])
     with tempfile.TemporaryDirectory() as d:
         found = agreement(voted(d, votes), 'c')
         assert round(found.value, 3) == .095 and found.n == 10 and found.interval[0] <= found.value <= found.interval[1]
     _ = np.nan
-    table = [[1, 2, 3, 3, 2, 1, 4, 1, 2, _, _, _], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, _, 3], [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _]]
+    table = [[1, 2, 3, 3, 2, 1, 4, 1, 2, _, _, _], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, _, 3],
+             [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _]]
     assert round(alpha_of([[sum(row[i] == v for row in table) for v in range(1, 6)] for i in range(12)]), 3) == .743
     rng = random.Random(1)
     votes = {who: [rng.choice([0, 1, 1, None]) for _ in range(60)] for who in 'abc'}
     with tempfile.TemporaryDirectory() as d:
         rows = [[np.nan if y is None else y for y in row] for row in votes.values()]
-        assert abs(agreement(voted(d, votes), 'c', n=10).value - krippendorff.alpha(reliability_data=rows, level_of_measurement='nominal')) < 1e-12
+        assert abs(agreement(voted(d, votes), 'c', n=10).value - krippendorff.alpha(
+            reliability_data=rows, level_of_measurement='nominal')) < 1e-12
 
 
 def test_alpha_at_the_edges():
@@ -46,13 +50,15 @@ def test_dawid_and_skene_see_through_a_bad_annotator():
     pytest.importorskip('crowdkit', reason='needs crowd-kit')
     truth = [1, 0, 0]*10
     flip = lambda labels, wrong: [y ^ (i in wrong) for i, y in enumerate(labels)]
-    votes = dict(a=flip(truth, {3}), b=flip(truth, {10}), liar=flip(truth, set(range(30)) - {0, 1}))  # says the opposite, but twice
+    # says the opposite, but twice
+    votes = dict(a=flip(truth, {3}), b=flip(truth, {10}), liar=flip(truth, set(range(30)) - {0, 1}))
     votes |= dict(c=[y if i < 6 else None for i, y in enumerate(flip(truth, {4}))])
     with tempfile.TemporaryDirectory() as d:
         store = voted(d, votes)
         majority, found = store.labels('c'), dawid_skene(store, 'c')
         assert majority['p10'] != truth[10] and majority['p3'] == truth[3]  # liar and b against a; p3: c tips the tie
-        assert {i: int(p >= .5) for i, p in found.items()} == {f'p{i}': y for i, y in enumerate(truth) if i not in (10,)} | dict(p10=int(found['p10'] >= .5))
+        assert {i: int(p >= .5) for i, p in found.items()} == {
+            f'p{i}': y for i, y in enumerate(truth) if i not in (10,)} | dict(p10=int(found['p10'] >= .5))
         assert found['p5'] < .01 and found['p6'] > .99  # the liar's word counts, turned round
         assert set(dawid_skene(voted(d, dict(a=[0, 0]), 'fine.db'), 'c').values()) == {0.}
         with pytest.raises(HfiError, match='nobody has labelled'): dawid_skene(store, 'other')
@@ -65,11 +71,16 @@ def test_rates_against_others_and_oneself():
         assert (found['a'].k, found['a'].n) == (1, 2)  # b and c split on p1 and p2
         assert (found['c'].k, found['c'].n) == (1, 4)
         assert self_consistency(store, 'c') == {}
-        store.append([Event('repeat', 'p0', 'a', 'c', label=1), Event('repeat', 'p1', 'a', 'c', label=0), Event('repeat', 'p9', 'a', 'c', label=0)])
+        store.append([Event('repeat', 'p0', 'a', 'c', label=1), Event('repeat', 'p1', 'a', 'c', label=0),
+                      Event('repeat', 'p9', 'a', 'c', label=0)])
         assert (self_consistency(store, 'c')['a'].k, self_consistency(store, 'c')['a'].n) == (1, 2)
         store.undo('a', 'c')
         assert len(store.labels('c', 'a')) == 4
-        ranked = lambda kind, who, order, rest: Event(kind, group_id([*order, *rest]), who, 'r', value=dict(order=list(order), rest=list(rest)))
-        store.append([ranked('rank', 'a', 'xy', 'z'), ranked('repeat', 'a', 'yx', 'z'), ranked('repeat', 'b', 'xy', 'z'), ranked('rank', 'c', '', 'xyz'), ranked('repeat', 'c', 'x', 'yz')])
-        assert [(who, rate.k, rate.n) for who, rate in rank_consistency(store, 'r').items()] == [('a', 2, 3), ('b', 0, 0), ('c', 0, 0)]
+        ranked = lambda kind, who, order, rest: Event(kind, group_id([*order, *rest]), who, 'r',
+                                                      value=dict(order=list(order), rest=list(rest)))
+        store.append([
+            ranked('rank', 'a', 'xy', 'z'), ranked('repeat', 'a', 'yx', 'z'), ranked('repeat', 'b', 'xy', 'z'),
+            ranked('rank', 'c', '', 'xyz'), ranked('repeat', 'c', 'x', 'yz')])
+        assert [(who, rate.k, rate.n)
+                for who, rate in rank_consistency(store, 'r').items()] == [('a', 2, 3), ('b', 0, 0), ('c', 0, 0)]
         assert self_consistency(store, 'r') == {}

@@ -55,7 +55,8 @@ def test_options_reach_the_panel_and_a_guideline_the_study():
         sample_study(d, 30)
         (Path(d)/'text.md').write_text('Ink counts.')
         set_guideline(d, Path(d)/'text.md')
-        p = open_panel(d, 'c', 'ana', 'grid', size=200, per_page=9, prompts=True, repeats=0., conceal='grey', alone=True)
+        p = open_panel(
+            d, 'c', 'ana', 'grid', size=200, per_page=9, prompts=True, repeats=0., conceal='grey', alone=True)
         p.do('read')
         s = p.state
         assert (s['size'], len(s['tiles']), s['conceal'], s['alone']) == (200, 9, 'grey', True)

@@ -27,7 +27,8 @@ def current(database):
 
 
 def test_a_path_is_a_path_character_by_character():
-    names = ['my study', 'my%20study', 'my+study', 'a?b', 'a#b', 'a%3Fb', 'ü%C3%BC', 'ü', 'a;b', 'a&b=c', 'file:x', 'a@b:c', "it's", 'q"q', ':memory:', '%', '50%']
+    names = ['my study', 'my%20study', 'my+study', 'a?b', 'a#b', 'a%3Fb', 'ü%C3%BC', 'ü', 'a;b', 'a&b=c', 'file:x',
+             'a@b:c', "it's", 'q"q', ':memory:', '%', '50%']
     with tempfile.TemporaryDirectory() as d:
         for name in names:
             (Path(d)/name).mkdir()
@@ -50,7 +51,8 @@ def test_a_path_is_a_path_character_by_character():
 def test_what_is_no_database_is_refused_in_words():
     with tempfile.TemporaryDirectory() as d:
         Path(f'{d}/text.db').write_text('no database, but long enough to be read as one'*100)
-        for bad in (f'{d}/text.db', d, f'{d}/none/x.db', f'{d}/a\0b.db', 'nonsense://x/y', 'postgresql://h:port/x', 'mysql://h/x', f'sqlite:///{d}/none/x.db'):
+        for bad in (f'{d}/text.db', d, f'{d}/none/x.db', f'{d}/a\0b.db', 'nonsense://x/y', 'postgresql://h:port/x',
+                    'mysql://h/x', f'sqlite:///{d}/none/x.db'):
             with pytest.raises(HfiError): Database(bad)
         with pytest.raises(HfiError, match='damaged'): Database(f'{d}/text.db')
         with pytest.raises(HfiError) as e: Database('postgresql://ana:secret@127.0.0.1:1/none')
@@ -89,7 +91,8 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing():
     with tempfile.TemporaryDirectory() as d:
         database = Database(f'{d}/a.db')
         add(database, said('u0'))
-        with database.reading() as c: c.execute(sa.text('PRAGMA max_page_count = 20')) # SQLite then says what a full disk makes it say
+        # SQLite then says what a full disk makes it say
+        with database.reading() as c: c.execute(sa.text('PRAGMA max_page_count = 20'))
         with pytest.raises(HfiError, match='the disk is full'):
             for i in range(1, 200): add(database, said(f'u{i}', f'p{i}', shown=['x'*100]*20))
         assert current(Database(f'{d}/a.db'))['p1'] == 1
@@ -127,7 +130,8 @@ def test_an_answer_is_confirmed_only_where_its_file_still_lies():
 
 def test_the_log_decides_and_not_the_clock():
     database = Database('sqlite://')
-    add(database, said('u1', label=1., time=5.), said('u2', label=0., time=3.)) # the clock was set back between two clicks
+    # the clock was set back between two clicks
+    add(database, said('u1', label=1., time=5.), said('u2', label=0., time=3.))
     assert current(database) == {'p1': 0}
     add(database, said('u3', kind='undo', label=None, undoes='u2', time=1.))
     assert current(database) == {'p1': 1}

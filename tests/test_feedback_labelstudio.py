@@ -30,16 +30,19 @@ def labels(content): return {event.item: event.label for _, event in content.ans
 def test_an_uploaded_file_finds_its_image_by_name_and_then_by_content():
     with tempfile.TemporaryDirectory() as d:
         study, export = Path(d)/'study', Path(d)/'export'
-        files = {name: study/'images'/f'{file}.png' for name, file in dict(p001='p001', v1=('my cat (1)'), a='same', deadbeef='x1').items()}
+        files = {name: study/'images'/f'{file}.png'
+                 for name, file in dict(p001='p001', v1=('my cat (1)'), a='same', deadbeef='x1').items()}
         files['b'] = study/'more'/'same.png'
         for n, file in enumerate(files.values()):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b'image %d' % n)
         (export/'upload/3').mkdir(parents=True)
         find = ImageFinder(files, export)
-        for reference in ('/data/upload/3/1a2b3c4d-p001.png', 'upload/3/1a2b3c4d-p001.PNG', 'p001', 'p001.png', 'images/p001.jpg',
+        for reference in ('/data/upload/3/1a2b3c4d-p001.png', 'upload/3/1a2b3c4d-p001.PNG', 'p001', 'p001.png',
+                          'images/p001.jpg',
                           's3://bucket/p001.png', 'https://host/p001.png?X-Amz-Signature=a%2Fb', r'C:\images\p001.png',
-                          '/data/local-files/?d=shots/p001.png', '/data/local-files/?d=shots%2Fp001.png'): assert find(reference) == 'p001'
+                          '/data/local-files/?d=shots/p001.png',
+                          '/data/local-files/?d=shots%2Fp001.png'): assert find(reference) == 'p001'
         assert find('/data/upload/3/1a2b3c4d-my_cat_1.png') == 'v1' and find('images/my%20cat%20(1).png') == 'v1'
         with pytest.raises(Unread, match='may be any of a, b'): find('/data/upload/3/1a2b3c4d-same.png')
         (export/'upload/3/1a2b3c4d-same.png').write_bytes(files['b'].read_bytes())
@@ -52,70 +55,89 @@ def test_an_uploaded_file_finds_its_image_by_name_and_then_by_content():
         for bad in ('images/no such cat.png', '', 'data:image/png;base64,eHl6', 'data:,###', 'http://[broken'):
             with pytest.raises(Unread): find(bad)
     find = ImageFinder(None, Path('.'))
-    assert find('/data/upload/3/1a2b3c4d-p001.png') == 'p001' and find('images/1a2b3c4d-p1.png') == '1a2b3c4d-p1' and find('p1.5') == 'p1.5'
+    assert find('/data/upload/3/1a2b3c4d-p001.png') == 'p001' and find('images/1a2b3c4d-p1.png') == '1a2b3c4d-p1'
+    assert find('p1.5') == 'p1.5'
 
 
 def test_choices_and_ratings_are_labels():
     assert labels(read(annotated(dict(choices=['unwanted'])))) == {'p1': 1}
     assert labels(read(annotated(dict(choices=['Fine '])))) == {'p1': 0}
     assert labels(read(annotated(dict(choices=['nsfw'])), choices={'NSFW': 1})) == {'p1': 1}
-    with pytest.raises(HfiError, match="annotation 7 of task 1 has the choice 'perhaps'.*choices="): read(annotated(dict(choices=['perhaps'])))
+    with pytest.raises(HfiError, match="annotation 7 of task 1 has the choice 'perhaps'.*choices="):
+        read(annotated(dict(choices=['perhaps'])))
     stars = {'1': 0, 2: 0, '3': None, '4': 1, '5': 1}
-    assert [labels(read(annotated(dict(rating=n)), choices=stars)) for n in (1, 2, 4, 5, 5.)] == [{'p1': y} for y in (0, 0, 1, 1, 1)]
+    assert [labels(read(annotated(dict(rating=n)), choices=stars))
+            for n in (1, 2, 4, 5, 5.)] == [{'p1': y} for y in (0, 0, 1, 1, 1)]
     with pytest.raises(HfiError, match="has the choice '4'"): read(annotated(dict(rating=4)))
     with pytest.raises(HfiError, match='use 1 unwanted'): read(annotated(dict(rating=4)), choices={'4': .7})
-    event = read(annotated(dict(choices=['unwanted']), created_at='2026-01-02T03:04:05.678Z', lead_time=1.5)).answers[0][1]
+    event = read(
+        annotated(dict(choices=['unwanted']), created_at='2026-01-02T03:04:05.678Z', lead_time=1.5)).answers[0][1]
     assert event.annotator == 'ana@example.org' and event.duration == 1.5 and event.time == 1767323045.678
     assert read(annotated(dict(choices=['fine']), completed_by=3)).answers[0][1].annotator == 'label-studio-3'
-    assert read(annotated(dict(choices=['fine']), completed_by=dict(id=3)), server='berlin').answers[0][1].annotator == 'berlin-3'
+    assert read(annotated(dict(choices=['fine']), completed_by=dict(id=3)), server='berlin').answers[
+        0][1].annotator == 'berlin-3'
 
 
 def test_what_is_no_answer_is_counted_and_never_a_skip():
     region = dict(x=1, y=2, width=3, height=4)
-    for values in ([], [dict(choices=['unwanted', 'fine'])], [dict(choices=[])], [dict(text=['hm'])], [dict(choices=['unwanted']) | region],
-                   [region | dict(rectanglelabels=['a'])], [{}], [dict(rating=3)], [dict(selected='left')], [dict(choices=['not sure'])]):
+    for values in ([], [dict(choices=['unwanted', 'fine'])], [dict(choices=[])], [dict(text=['hm'])],
+                   [dict(choices=['unwanted']) | region],
+                   [region | dict(rectanglelabels=['a'])], [{}], [dict(rating=3)], [dict(selected='left')],
+                   [dict(choices=['not sure'])]):
         content = read(annotated(*values), choices={'not sure': None, '3': None})
         assert content.answers == [] and len(content.unread) == 1 and 'annotation 7 of task 1' in content.unread[0]
     content = read(annotated(dict(choices=['unwanted']), dict(text=['why'])))  # one of two questions
     assert labels(content) == {'p1': 1} and len(content.unread) == 1
-    content = read(annotated(was_cancelled=True), annotated(dict(choices=['fine']), image='images/p2.png', was_cancelled=True))
-    assert [(event.kind, event.item) for _, event in content.answers] == [('skip', 'p1'), ('skip', 'p2')] and content.unread == []
+    content = read(annotated(was_cancelled=True),
+                   annotated(dict(choices=['fine']), image='images/p2.png', was_cancelled=True))
+    assert [(event.kind, event.item) for _, event in content.answers] == [('skip', 'p1'), ('skip', 'p2')]
+    assert content.unread == []
     assert read(dict(id=1, data=dict(image='p1.png'), annotations=[])).unread == []  # not labelled yet
-    assert read(annotated(dict(choices=['fine']), data=dict(text='no image'))).unread == ['annotation 7 of task 1 is about 0 images, not one']
+    assert read(annotated(dict(choices=['fine']), data=dict(text='no image'))).unread == [
+        'annotation 7 of task 1 is about 0 images, not one']
     for bad in (dict(foo=1), dict(id='p1', label=1)):
         with pytest.raises(HfiError, match='no task of Label Studio'): read(bad)
 
 
 def test_pairwise_and_ranker_results_are_rankings():
-    said = lambda content: [(event.kind, event.item, event.value['order'], event.value['rest']) for _, event in content.answers]
+    said = lambda content: [(event.kind, event.item, event.value['order'], event.value['rest'])
+                            for _, event in content.answers]
     pair = dict(image1='/data/upload/3/1a2b3c4d-p1.png', image2='/data/upload/3/2b3c4d5e-p2.png', prompt='which one?')
-    assert said(read(annotated(dict(selected='left'), data=pair))) == [('rank', group_id(['p1', 'p2']), ['p1', 'p2'], [])]
-    assert said(read(annotated(dict(selected='right'), data=pair))) == [('rank', group_id(['p1', 'p2']), ['p2', 'p1'], [])]
+    assert said(read(annotated(dict(selected='left'), data=pair))) == [
+        ('rank', group_id(['p1', 'p2']), ['p1', 'p2'], [])]
+    assert said(
+        read(annotated(dict(selected='right'), data=pair))) == [('rank', group_id(['p1', 'p2']), ['p2', 'p1'], [])]
     assert len(read(annotated(dict(selected='none'), data=pair)).unread) == 1
     items = dict(items=[dict(id=str(n), html=f'<b>{n}</b>', url=f'images/p{n}.png') for n in range(4)])
     group = group_id(['p0', 'p1', 'p2', 'p3'])
     for value in (dict(rank=['2', '0', '1', '3']), ['2', '0', '1', '3']):
         assert said(read(annotated(dict(ranker=value), data=items))) == [('rank', group, ['p2', 'p0', 'p1', 'p3'], [])]
     buckets = dict(unwanted=['2', '0'], fine=['1'], _=['3'])
-    assert said(read(annotated(dict(ranker=buckets), data=items))) == [('rank', group_id(['p0', 'p1', 'p2']), ['p2', 'p0'], ['p1'])]
-    with pytest.raises(HfiError, match="choice 'worst'"): read(annotated(dict(ranker=dict(worst=['1'], fine=[])), data=items))
+    assert said(read(annotated(dict(ranker=buckets), data=items))) == [
+        ('rank', group_id(['p0', 'p1', 'p2']), ['p2', 'p0'], ['p1'])]
+    with pytest.raises(HfiError, match="choice 'worst'"):
+        read(annotated(dict(ranker=dict(worst=['1'], fine=[])), data=items))
     named = dict(items=[dict(id='p7'), dict(id='p8')])
-    assert said(read(annotated(dict(ranker=dict(rank=['p8', 'p7'])), data=named))) == [('rank', group_id(['p7', 'p8']), ['p8', 'p7'], [])]
+    assert said(read(annotated(dict(ranker=dict(rank=['p8', 'p7'])), data=named))) == [
+        ('rank', group_id(['p7', 'p8']), ['p8', 'p7'], [])]
     assert read(annotated(was_cancelled=True, data=pair)).answers[0][1].item == group_id(['p1', 'p2'])
     for _, event in read(annotated(dict(ranker=buckets), data=items)).answers: check_event(event)
 
 
 def test_rows_of_json_min_and_csv_say_the_same_as_tasks():
-    row = dict(id=12, image='/data/upload/3/1a2b3c4d-p1.png', prompt='a cat', annotator=3, annotation_id=7, created_at='2026-01-02T03:04:05Z',
+    row = dict(id=12, image='/data/upload/3/1a2b3c4d-p1.png', prompt='a cat', annotator=3, annotation_id=7,
+               created_at='2026-01-02T03:04:05Z',
                updated_at='2026-01-03T03:04:05Z', lead_time=2.5)
-    answers = [('unwanted', 1), (dict(choices=['unwanted']), 1), ('fine', 0), ([dict(rating=5)], 1), ('[{"rating": 1}]', 0), ('{"choices": ["fine"]}', 0)]
+    answers = [('unwanted', 1), (dict(choices=['unwanted']), 1), ('fine', 0), ([dict(rating=5)], 1),
+               ('[{"rating": 1}]', 0), ('{"choices": ["fine"]}', 0)]
     for cell, label in answers:
         content = read(row | dict(label=cell), choices={'5': 1, '1': 0})
         assert labels(content) == {'p1': label} and content.answers[0][1].annotator == 'label-studio-3'
     assert read(row | dict(label='unwanted')).answers[0][1].time == 1767409445.
     assert read({k: str(v) for k, v in row.items()} | dict(label='unwanted')).answers[0][1].duration == 2.5
     assert len(read(row | dict(label='perhaps')).unread) == 1 and read(row | dict(annotation_id='')).unread == []
-    pair = {k: v for k, v in row.items() if k != 'image'} | dict(left='images/p1.png', right='images/p2.png', pw='[{"selected": "right"}]')
+    pair = ({k: v for k, v in row.items() if k != 'image'}
+            | dict(left='images/p1.png', right='images/p2.png', pw='[{"selected": "right"}]'))
     assert read(pair).answers[0][1].value['order'] == ['p2', 'p1']
 
 
@@ -123,10 +145,13 @@ def test_the_same_annotation_has_one_source_and_two_annotations_have_two():
     source = lambda task, **how: read(task, **how).answers[0][0]
     first = annotated(dict(choices=['fine']))
     assert source(first) == source(annotated(dict(choices=['unwanted']), updated_at='2026-01-03T03:04:05Z'))
-    others = [annotated(dict(choices=['fine']), id=8), annotated(dict(choices=['fine']), image='images/p2.png'), first | dict(project=5),
+    others = [annotated(dict(choices=['fine']), id=8), annotated(dict(choices=['fine']), image='images/p2.png'),
+              first | dict(project=5),
               annotated(dict(choices=['fine']), image='/data/upload/4/1a2b3c4d-p1.png'), first | dict(id=2),
-              annotated(dict(choices=['fine']), unique_id='u1'), annotated(dict(choices=['fine']), unique_id='u1', image='p2.png')]
-    assert len({source(first), source(first, server='berlin'), source(first, concept='blood'), *map(source, others)}) == 10
+              annotated(dict(choices=['fine']), unique_id='u1'),
+              annotated(dict(choices=['fine']), unique_id='u1', image='p2.png')]
+    assert len(
+        {source(first), source(first, server='berlin'), source(first, concept='blood'), *map(source, others)}) == 10
     both = read(annotated(dict(choices=['fine']), dict(rating=1)), choices={'1': 1}).answers
     assert both[0][0] != both[1][0]
 
@@ -140,7 +165,8 @@ def test_tasks_carry_the_current_labels_and_the_whole_log():
         say('p2', 1)
         store.undo('ana', 'c')
         say('group-3', 1, shown=['p1', 'group-3'])  # an image that is called so
-        store.append([Event('rank', group_id(['p2', 'p1']), 'ana', 'c', value=dict(order=['p2'], rest=['p1']), shown=['p2', 'p1'])])
+        store.append([Event('rank', group_id(['p2', 'p1']), 'ana', 'c', value=dict(order=['p2'], rest=['p1']),
+                            shown=['p2', 'p1'])])
         file = io.StringIO()
         assert write_tasks(store, None, file) == 6 == len(store.events())
         made = {task['data']['id']: task for task in json.loads(file.getvalue())}

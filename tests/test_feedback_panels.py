@@ -35,7 +35,8 @@ def test_a_page_is_marked_confirmed_undone_and_resumed():
         assert q.marked == [] and q.state['notice'] == '1 answer taken back.'
         q.do('skip')
         assert q.values() == {} and q.later == set(page)
-        assert set(GridPanel(rows, d, 'c', 'ben').queue) == set(q.queue) and GridPanel(rows, d, 'c', 'ben').queue != q.queue
+        assert set(GridPanel(rows, d, 'c', 'ben').queue) == set(q.queue)
+        assert GridPanel(rows, d, 'c', 'ben').queue != q.queue
 
 
 def test_skipped_images_come_back_and_unsure_ones_do_not():
@@ -144,7 +145,8 @@ def test_the_kernel_says_at_a_click_and_at_a_ping_that_the_study_is_gone():
         assert p.marked == [] and p.values() == {} and 'moved or deleted' in p.state['error']
         (Path(d)/'t').rename(study)
         p._message(dict(action='tile', value=0))
-        assert p.marked == p.page[:1] and p.state['error'] == '' and FeedbackStore.open(study).labels('c') == {p.page[0]: 1}
+        assert p.marked == p.page[:1] and p.state['error'] == ''
+        assert FeedbackStore.open(study).labels('c') == {p.page[0]: 1}
         shutil.rmtree(study)
         for action in ('confirm', 'undo', 'skip'): p._message(dict(action=action))
         assert p.values() == {p.page[0]: 1} and 'moved or deleted' in p.state['error'] and not study.exists()
@@ -182,7 +184,8 @@ def test_one_key_is_one_event():
     with tempfile.TemporaryDirectory() as d:
         p = SinglePanel(sample_study(d), d, 'c', 'ana', repeats=0)
         for action in ('yes', 'no', 'unsure', 'no'): p.do(action)
-        assert [(e.kind, e.label) for e in p.store.events()] == [('label', 1), ('label', 0), ('skip', None), ('label', 0)]
+        assert [(e.kind, e.label) for e in p.store.events()] == [
+            ('label', 1), ('label', 0), ('skip', None), ('label', 0)]
         p.do('undo')
         assert len(p.values()) == 2 and p.state['done'] == 3
 

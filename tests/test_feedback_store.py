@@ -67,7 +67,8 @@ def test_image_paths_stay_inside_the_study():
         append_jsonl(root/'images.jsonl', [dict(id='x', file='../secret.png')])
         with pytest.raises(HfiError, match='outside the study'): read_pictures(root)
         (root/'ok.png').write_text('x')
-        append_jsonl(root/'images.jsonl', [7, dict(file='ok.png'), dict(id='gone', file='gone.png'), dict(id='ok', file='ok.png')])
+        append_jsonl(root/'images.jsonl',
+                     [7, dict(file='ok.png'), dict(id='gone', file='gone.png'), dict(id='ok', file='ok.png')])
         assert images_at_hand(root) == {'ok': root.resolve()/'ok.png'}
 
 
@@ -114,7 +115,8 @@ def test_answers_about_images_that_are_not_there_are_set_aside_and_named():
         s = FeedbackStore.open(d)
         s.append([Event('label', f'p{i}', 'ana', 'c', label=i % 2) for i in range(4)])
         s.append([Event('label', 'never', 'ana', 'c', label=1), Event('review', 'gone', 'eve', 'c', label=1)])
-        rank = lambda order, rest: s.append([Event('rank', group_id([*order, *rest]), 'ana', 'c', value=dict(order=order, rest=rest))])
+        rank = lambda order, rest: s.append(
+            [Event('rank', group_id([*order, *rest]), 'ana', 'c', value=dict(order=order, rest=rest))])
         rank(['p1', 'lost', 'p2'], ['p0'])
         rank(['p3', 'lost'], [])  # one image alone says nothing
         found = s.usable('c', ['p0', 'p1', 'p2', 'p3', 'unlabelled'])
@@ -134,9 +136,12 @@ def test_unsound_events_and_databases_are_refused_with_a_way_out():
         s = FeedbackStore.open(d)
         label = lambda **k: Event('label', 'a', 'b', 'c', **dict(label=1) | k)
         rank = lambda value: Event('rank', 'group-1', 'b', 'c', value=value)
-        for bad in [Event('vote', 'a', 'b', 'c'), Event('label', '../a', 'b', 'c', label=1), Event('label', 'a', '', 'c', label=1),
-                    label(label=3), label(label=None), label(label=float('nan')), label(label='1'), label(value='x', label=.5),
-                    Event('comment', 'a', 'b', 'c', value='x'*10_001), label(panel='\r=1+1'), label(batch='\r=1+1'), label(batch=''),
+        for bad in [Event('vote', 'a', 'b', 'c'), Event('label', '../a', 'b', 'c', label=1),
+                    Event('label', 'a', '', 'c', label=1),
+                    label(label=3), label(label=None), label(label=float('nan')), label(label='1'),
+                    label(value='x', label=.5),
+                    Event('comment', 'a', 'b', 'c', value='x'*10_001), label(panel='\r=1+1'), label(batch='\r=1+1'),
+                    label(batch=''),
                     label(uid='x'*65), label(uid=7), label(shown='ab'), label(shown=['../a']), label(time=float('inf')),
                     label(time=None), label(duration='3'), label(simulated='no'), Event('undo', 'a', 'b', 'c'),
                     rank(None), rank({}), rank(dict(order='ab', rest=[])), rank(dict(order=['a', 'a'], rest=[])),
@@ -153,8 +158,10 @@ def test_a_click_is_not_confirmed_where_the_study_folder_is_gone():
         s = FeedbackStore.open(f'{d}/study')
         s.append([Event('label', 'a', 'ana', 'c', label=1)])
         shutil.rmtree(f'{d}/study')
-        asks = [lambda: s.append([Event('label', 'b', 'ana', 'c', label=1)]), lambda: s.labels('c'), lambda: s.events(), s.summary,
-                lambda: s.undo('ana', 'c'), lambda: s.rankings('c'), lambda: s.simulated('c'), lambda: s.usable('c', ['a'])]
+        asks = [lambda: s.append([Event('label', 'b', 'ana', 'c', label=1)]), lambda: s.labels('c'), lambda: s.events(),
+                s.summary,
+                lambda: s.undo('ana', 'c'), lambda: s.rankings('c'), lambda: s.simulated('c'),
+                lambda: s.usable('c', ['a'])]
         for ask in asks:
             with pytest.raises(HfiError, match='moved, deleted or replaced'): ask()
         assert not os.path.exists(f'{d}/study')  # and nothing is made in its place
@@ -164,7 +171,8 @@ def test_a_long_log_is_read_in_little_memory():
     with tempfile.TemporaryDirectory() as d:
         s = FeedbackStore.open(d)
         for part in range(5):
-            s.append([Event('label', f'p{i}', 'ana', 'c', label=1, shown=['p1']*16) for i in range(4000*part, 4000*part+4000)])
+            s.append([Event('label', f'p{i}', 'ana', 'c', label=1, shown=['p1']*16)
+                      for i in range(4000*part, 4000*part+4000)])
         tracemalloc.start()
         n = sum(1 for _ in s.log())
         peak = tracemalloc.get_traced_memory()[1]

@@ -35,7 +35,8 @@ NOTEBOOKS = {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in sorted((
 LESSONS = {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in sorted((ROOT/'nbs'/'course').glob('*.ipynb'))}
 ORDER = [m for nb in NOTEBOOKS.values() if (m := exports(nb))]
 PACKAGE = ROOT/'hfi_nb'
-MODULES = {'.'.join(p.relative_to(PACKAGE).with_suffix('').parts): p for p in sorted(PACKAGE.rglob('*.py')) if not p.stem.startswith('_')}
+MODULES = {'.'.join(p.relative_to(PACKAGE).with_suffix('').parts): p
+           for p in sorted(PACKAGE.rglob('*.py')) if not p.stem.startswith('_')}
 TREES = {name: ast.parse(p.read_text(encoding='utf-8')) for name, p in MODULES.items()}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -80,6 +81,12 @@ def test_sizes(name):
 
 
 @pytest.mark.parametrize('name', MODULES)
+def test_lines_are_at_most_120_characters_but_those_that_nbdev_writes(name):
+    text = re.sub(r'^__all__ = \[.*?\]$', '', MODULES[name].read_text(encoding='utf-8'), flags=re.M | re.S)
+    assert [line for line in text.splitlines() if len(line) > 120] == []
+
+
+@pytest.mark.parametrize('name', MODULES)
 def test_public_functions_have_docstrings(name):
     public = [n for n in TREES[name].body if isinstance(n, (*FUNCTIONS, ast.ClassDef)) and not n.name.startswith('_')]
     assert [n.name for n in public if not ast.get_docstring(n)] == []
@@ -87,7 +94,8 @@ def test_public_functions_have_docstrings(name):
 
 def test_import_is_light():
     code = "import sys, hfi_nb; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == '[]'
+    assert subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == '[]'
 
 
 def same(name): return re.sub(r'[-_.]+', '-', name).lower()
@@ -99,7 +107,8 @@ def settings_ini():
     return settings['DEFAULT']
 
 
-def required(*keys): return {same(re.match(r'[\w.-]+', word)[0]) for key in keys for word in settings_ini()[key].split()}
+def required(*keys):
+    return {same(re.match(r'[\w.-]+', word)[0]) for key in keys for word in settings_ini()[key].split()}
 
 
 def imported(tree):
@@ -112,14 +121,17 @@ def imported(tree):
 
 @pytest.mark.parametrize('name', MODULES)
 def test_what_is_imported_is_required(name):
-    allowed, sold_as = required('requirements', 'world_requirements', 'postgres_requirements', 'page_requirements', 'crowd_requirements', 'nudenet_requirements'), packages_distributions()
+    allowed = required('requirements', 'world_requirements', 'postgres_requirements', 'page_requirements',
+                       'crowd_requirements', 'nudenet_requirements')
+    sold_as = packages_distributions()
     assert [n for n in imported(TREES[name]) if not {same(d) for d in sold_as.get(n, [n])} & allowed] == []
 
 
 def test_constraints_are_exact_and_cover_the_requirements():
     lines = (ROOT/'constraints.txt').read_text(encoding='utf-8').split('\n')[:-1]
     assert [x for x in lines if not re.fullmatch(r"[\w.-]+==[\w.]+(; python_full_version (<|>=) '[\d.]+')?", x)] == []
-    assert required(*(k for k in settings_ini() if k.endswith('requirements'))) <= {same(x.split('==')[0]) for x in lines}
+    assert required(
+        *(k for k in settings_ini() if k.endswith('requirements'))) <= {same(x.split('==')[0]) for x in lines}
 
 
 def test_pyproject_equals_settings():
@@ -151,15 +163,19 @@ def test_nothing_unpickles(nb):
 
 
 def test_the_pickle_rule_bites():
-    bad = ['import pickle', 'from joblib import load', 'torch.load(f)', 'torch.load(f, weights_only=False)', 'np.load(f, allow_pickle=True)']
+    bad = ['import pickle', 'from joblib import load', 'torch.load(f)', 'torch.load(f, weights_only=False)',
+           'np.load(f, allow_pickle=True)']
     assert all(list(unpickles(ast.parse(s))) for s in bad)
-    assert not any(list(unpickles(ast.parse(s))) for s in ['torch.load(f, weights_only=True)', 'np.load(f)', 'json.load(f)'])
+    assert not any(list(unpickles(ast.parse(s)))
+                   for s in ['torch.load(f, weights_only=True)', 'np.load(f)', 'json.load(f)'])
 
 
 def test_no_local_paths():
     folders = [ROOT/f for f in ('nbs', 'docs', 'hfi_nb', 'tests', 'tools', 'data', '.ci', '.githooks')]
-    files = [p for f in folders for p in f.rglob('*') if p.suffix in {'.ipynb', '.py', '.json', '.jsonl', '.md', ''} and p.is_file()]
+    files = [p for f in folders for p in f.rglob('*') if p.suffix in {
+        '.ipynb', '.py', '.json', '.jsonl', '.md', ''} and p.is_file()]
     files += [p for p in ROOT.iterdir() if p.suffix in {'.md', '.toml', '.ini', '.txt', '.yml'} or p.name == 'Makefile']
-    hits = [f'{p.relative_to(ROOT)}: {m[0]}' for p in files if p != Path(__file__).resolve() and '.ipynb_checkpoints' not in p.parts
-            for m in [LOCAL_PATH.search(p.read_text(encoding='utf-8'))] if m]
+    files = [p for p in files if p != Path(__file__).resolve() and '.ipynb_checkpoints' not in p.parts]
+    found = {p: LOCAL_PATH.search(p.read_text(encoding='utf-8')) for p in files}
+    hits = [f'{p.relative_to(ROOT)}: {m[0]}' for p, m in found.items() if m]
     assert hits == []

@@ -14,5 +14,6 @@ def test_layout():
     assert 'tabindex="0"' in large and 'tabindex="0"' not in small and '&lt;i&gt;</bdi> (seed 3)' in small
     assert '<script' not in large and '.large:not(:hover):not(:focus) img{filter:blur' in large
     one = Paired.of([True], [False])
-    page = PAGE.render(measures=[('concept', one)], meaning=dict(concept='c'), sentences=sentences_of(['concept']), title='x')
+    page = PAGE.render(measures=[('concept', one)], meaning=dict(concept='c'), sentences=sentences_of(['concept']),
+                       title='x')
     assert 'data-label="before"' in page and 'The aim: as low as possible.' in page

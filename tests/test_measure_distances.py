@@ -21,7 +21,8 @@ def test_fid_and_kid_against_torchmetrics():
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
     x, y = clouds()
-    fid, kid = FrechetInceptionDistance(Flat(), input_img_size=(5, 1, 1)), KernelInceptionDistance(Flat(), subsets=1, subset_size=60)
+    fid = FrechetInceptionDistance(Flat(), input_img_size=(5, 1, 1))
+    kid = KernelInceptionDistance(Flat(), subsets=1, subset_size=60)
     fid.set_dtype(torch.float64)
     for metric in (fid, kid):
         for part, real in ((x, True), (y, False)): metric.update(torch.tensor(part)[..., None, None], real=real)
@@ -37,22 +38,26 @@ def test_fid_and_kid_against_closed_forms_and_at_the_edges():
     x, _ = clouds(n=8, d=20) # fewer pictures than dimensions
     assert abs(frechet(x, x)) < 1e-6 and np.isclose(frechet(x, x+2), 4*20)
     k = (x@x.T/20+1)**3
-    assert np.isclose(kernel_distance(x, x), 2/8*(k[~np.eye(8, dtype=bool)].mean()-k.diagonal().mean())) # a set with itself: below 0, since unbiased
+    # a set with itself: below 0, since unbiased
+    assert np.isclose(kernel_distance(x, x), 2/8*(k[~np.eye(8, dtype=bool)].mean()-k.diagonal().mean()))
     assert np.isclose(kernel_distance(x, x, paired=True), 0) and kernel_distance(x, x+1, paired=True) > 0
-    twins = [kernel_distance(a, a+.1*b, paired=True) for i in range(300) for a, b in [np.random.default_rng(i).normal(size=(2, 30, 4))]]
+    twins = [kernel_distance(a, a+.1*b, paired=True)
+             for i in range(300) for a, b in [np.random.default_rng(i).normal(size=(2, 30, 4))]]
     assert abs(np.mean(twins)-.1**2*.1) < .05 # unbiased although each row has its twin
     same = [kernel_distance(*np.random.default_rng(i).normal(size=(2, 30, 4))) for i in range(300)]
     assert abs(np.mean(same)) < 4*np.std(same)/300**.5
     for metric in (frechet, kernel_distance):
         with pytest.raises(HfiError, match='at least 2 images'): metric(x[:1], x)
         with pytest.raises(HfiError, match='at least 2 images'): metric(x[:0], x)
-        with pytest.raises(HfiError, match='image 1 hold nan'): metric(np.where(np.arange(8)[:, None] == 1, np.nan, x), x)
+        with pytest.raises(HfiError, match='image 1 hold nan'):
+            metric(np.where(np.arange(8)[:, None] == 1, np.nan, x), x)
 
 
 def test_chance_is_even_without_a_change_and_small_with_one():
     x, y = clouds()
     assert against_chance(frechet, x, y, 99)['p'] == .01 and against_chance(kernel_distance, x, x, 99)['p'] == 1
-    ps = [against_chance(kernel_distance, *np.random.default_rng(i).normal(size=(2, 25, 3)), 39)['p'] for i in range(120)]
+    ps = [against_chance(kernel_distance, *np.random.default_rng(i).normal(size=(2, 25, 3)), 39)['p']
+          for i in range(120)]
     assert .01 <= np.mean(np.array(ps) <= .1) <= .2
     with pytest.raises(HfiError, match='same prompts and seeds'): against_chance(frechet, x, y[1:])
 
@@ -60,8 +65,10 @@ def test_chance_is_even_without_a_change_and_small_with_one():
 def test_pair_distances_against_scipy():
     from scipy.spatial.distance import cosine
     x, y = clouds()
-    assert np.allclose(pair_distance(x, y), [cosine(a, b) for a, b in zip(x, y, strict=True)]) and np.allclose(pair_distance(x, x), 0)
-    assert mean_with_interval([])['n'] == 0 and mean_with_interval([1.])['interval'] == [1, 1] and len(pair_distance(np.zeros((0, 3)), np.zeros((0, 3)))) == 0
+    assert np.allclose(pair_distance(x, y), [cosine(a, b) for a, b in zip(x, y, strict=True)])
+    assert np.allclose(pair_distance(x, x), 0)
+    assert mean_with_interval([])['n'] == 0 and mean_with_interval([1.])['interval'] == [1, 1]
+    assert len(pair_distance(np.zeros((0, 3)), np.zeros((0, 3)))) == 0
     with pytest.raises(HfiError, match='value 1 is no number'): mean_with_interval([0, np.nan])
 
 
@@ -83,17 +90,22 @@ def test_clip_scores(tmp_path):
     tok = load_pipeline().tokenizer
     torch.manual_seed(0)
     small = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
-    text = dict(small, vocab_size=len(tok), max_position_embeddings=tok.model_max_length, bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id)
-    model = CLIPModel(CLIPConfig(text_config=text, vision_config=dict(small, image_size=64, patch_size=16), projection_dim=16)).eval()
+    text = dict(small, vocab_size=len(tok), max_position_embeddings=tok.model_max_length, bos_token_id=tok.bos_token_id,
+                eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id)
+    model = CLIPModel(
+        CLIPConfig(text_config=text, vision_config=dict(small, image_size=64, patch_size=16), projection_dim=16)).eval()
     processor = CLIPImageProcessorPil(size=dict(shortest_edge=64), crop_size=dict(height=64, width=64))
     clip = tmp_path/'clip'
     model.save_pretrained(clip)
     processor.save_pretrained(clip)
     with pytest.raises(HfiError, match='the tokenizer at'): text_features(['house'], clip)
     tok.save_pretrained(tmp_path/'tokenizer') # as in a pipeline's folder
-    images, texts = [load_world().image(a, 'house') for a in ('ink', 'noto', 'fluent')], ['house', 'a house in the style of noto', 'skull']
+    images = [load_world().image(a, 'house') for a in ('ink', 'noto', 'fluent')]
+    texts = ['house', 'a house in the style of noto', 'skull']
     ids = tok(texts, padding='max_length', return_tensors='pt')
-    with torch.no_grad(): out = model(input_ids=ids.input_ids, attention_mask=ids.attention_mask, pixel_values=processor(images=images, return_tensors='pt')['pixel_values'])
+    with torch.no_grad():
+        out = model(input_ids=ids.input_ids, attention_mask=ids.attention_mask,
+                    pixel_values=processor(images=images, return_tensors='pt')['pixel_values'])
     expected = 100*(out.logits_per_image/model.logit_scale.detach().exp()).diag().clamp(min=0).numpy()
     assert np.allclose(clip_scores(images, texts, clip), expected, atol=1e-3) and len(clip_scores([], [], clip)) == 0
     with pytest.raises(HfiError, match='one text per image'): clip_scores(images, texts[:1], clip)
@@ -101,6 +113,7 @@ def test_clip_scores(tmp_path):
 
 def test_the_set_of_distances():
     one = distances(np.ones((1, 3)), np.ones((1, 3)))
-    assert one['fid'] == one['kid'] == dict(value=None, n=1) and one['pairs']['n'] == 1 and distances(np.ones((0, 3)), np.ones((0, 3)))['pairs']['n'] == 0
+    assert one['fid'] == one['kid'] == dict(value=None, n=1) and one['pairs']['n'] == 1
+    assert distances(np.ones((0, 3)), np.ones((0, 3)))['pairs']['n'] == 0
     x, y = clouds()
     assert set(distances(x, y)) == {'fid', 'kid', 'pairs'} and distances(x, y)['pairs']['n'] == 60

@@ -35,14 +35,18 @@ def test_a_perfect_eraser_and_a_useless_one():
     suite = emoji_suite('ink', 20, judge=flat_judge)
     base = images_of(suite)
     m = compare(base, images_of(suite, dict(ink='noto')), suite).measures
-    assert m['concept'].before.value == 1 and m['concept'].after.k == 0 and m['concept'].p < 1e-4 and m['style'].after.k == m['style'].n == 30
-    assert m['subject kept'].after.value == 1 and m['related style'].n == 10 and m['unasked'].after.k == 0 and m['blank'].after.k == m['noise'].after.k == 0
+    assert m['concept'].before.value == 1 and m['concept'].after.k == 0 and m['concept'].p < 1e-4
+    assert m['style'].after.k == m['style'].n == 30
+    assert m['subject kept'].after.value == 1 and m['related style'].n == 10 and m['unasked'].after.k == 0
+    assert m['blank'].after.k == m['noise'].after.k == 0
     same = compare(base, base, suite)
     assert all(x.p == 1 and x.lost == x.gained == 0 for x in same.measures.values()) and len(same.survivors()) == 20
     assert all(x.n == 0 for x in measure([]).values())
     with pytest.raises(HfiError, match='images before'): compare(base, base[1:], suite)
-    with pytest.raises(HfiError, match='1 verdicts for 50 images'): compare(base, base, emoji_suite('ink', 20, judge=lambda images: [('ink', '')]))
-    m = compare(base, base, emoji_suite('kindergarten', prompts=[*suite.prompts[:-1], emoji_prompt('skull', 'skull')], judge=lambda images: [('noto', 'skull')]*len(images))).measures
+    with pytest.raises(HfiError, match='1 verdicts for 50 images'):
+        compare(base, base, emoji_suite('ink', 20, judge=lambda images: [('ink', '')]))
+    m = compare(base, base, emoji_suite('kindergarten', prompts=[*suite.prompts[:-1], emoji_prompt('skull', 'skull')],
+                                        judge=lambda images: [('noto', 'skull')]*len(images))).measures
     assert m['unasked'].after.value == 1
     swapped = compare(base, images_of(suite, dict(ink='noto')), suite)
     assert swapped.instead() == dict(noto=(0, 20), ink=(20, 0))
@@ -53,13 +57,16 @@ def test_broken_images_are_said_before_anything_else():
     base, rng = images_of(suite), np.random.default_rng(0)
     noise = [Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)) for _ in base]
     board = Image.fromarray((np.add.outer(np.arange(64)//4, np.arange(64)//4) % 2*255).astype(np.uint8)).convert('RGB')
-    for after, name, fault in (([Image.new('RGB', (64, 64), 'black')]*10, 'blank', 'blank'), ([Image.new('RGB', (64, 64), 'red')]*10, 'blank', 'blank'),
+    for after, name, fault in (([Image.new('RGB', (64, 64), 'black')]*10, 'blank', 'blank'),
+                               ([Image.new('RGB', (64, 64), 'red')]*10, 'blank', 'blank'),
                                (noise, 'noise', 'noise'), ([board]*10, 'noise', 'pattern')):
         e = compare(base, after, suite)
         assert (e.measures[name].before.k, e.measures[name].after.k) == (0, 10)
         sentence = f'10 of 10 images of the erased model show nothing (10 {fault}): that is no removal.'
-        assert e.warnings[0] == sentence and e.summary().startswith(sentence) and e._repr_html_().startswith(f'<p><b>{sentence}')
-    assert compare(base, base, suite).warnings == [] and compare(base, base, suite).summary().startswith('ink: shown in 100.0%')
+        assert e.warnings[0] == sentence and e.summary().startswith(sentence)
+        assert e._repr_html_().startswith(f'<p><b>{sentence}')
+    assert compare(base, base, suite).warnings == []
+    assert compare(base, base, suite).summary().startswith('ink: shown in 100.0%')
     assert 'are one and the same image' in ' '.join(compare(base, base[:1]*10, suite).warnings)
     assert 'there was nothing to remove' in compare(images_of(suite, dict(ink='noto')), base, suite).summary()
     alone = Suite('ink', suite.target, judge=suite.judge, removal_only=True)
@@ -88,7 +95,8 @@ def test_stranger(tmp_path):
     Image.new('RGB', (8, 8), 'red').save(tmp_path/'private.png')
     (home/'link.png').symlink_to(tmp_path/'private.png')
     saved = read_json(home/'evaluation.json')
-    for name in ('../private.png', str(tmp_path/'private.png'), 'pictures/../../private.png', 'link.png', str(home/'link.png'), 'a\0b', 7):
+    for name in ('../private.png', str(tmp_path/'private.png'), 'pictures/../../private.png', 'link.png',
+                 str(home/'link.png'), 'a\0b', 7):
         saved['rows'][1]['after']['file'] = name
         write_json(home/'evaluation.json', saved)
         with pytest.raises(HfiError, match='outside'): Evaluation.load(home)
@@ -111,48 +119,68 @@ def test_stranger(tmp_path):
 
 
 def test_old_file(tmp_path):
-    def seen(style, **more): return dict(style=style, subject='house', shown=style == 'ink', strength=.5, blank=False, **more)
-    rows = [dict(text='house in the style of ink', subject='house', style='ink', seed=10_000, group='concept', before=seen('ink'), after=seen('noto')),
-            dict(text='house in the style of noto', subject='house', style='noto', seed=10_001, group='near', before=seen('noto'), after=seen('noto')),
-            dict(text='house', subject='house', style='', seed=10_002, group='other', before=seen('noto'), after=seen('ink') | dict(blank=True))]
-    far = {'photo similarity after': dict(value=.5, k=1, n=2, interval=[.1, .9]), 'pairs, all else': dict(value=None, n=0, interval=None)}
-    write_json(tmp_path/'evaluation.json', dict(concept='ink', measures={}, distances=far, meta=dict(judge='old'), rows=rows))
+    def seen(style, **more):
+        return dict(style=style, subject='house', shown=style == 'ink', strength=.5, blank=False, **more)
+    rows = [dict(text='house in the style of ink', subject='house', style='ink', seed=10_000, group='concept',
+                 before=seen('ink'), after=seen('noto')),
+            dict(text='house in the style of noto', subject='house', style='noto', seed=10_001, group='near',
+                 before=seen('noto'), after=seen('noto')),
+            dict(text='house', subject='house', style='', seed=10_002, group='other', before=seen('noto'),
+                 after=seen('ink') | dict(blank=True))]
+    far = {'photo similarity after': dict(value=.5, k=1, n=2, interval=[.1, .9]),
+           'pairs, all else': dict(value=None, n=0, interval=None)}
+    write_json(tmp_path/'evaluation.json',
+               dict(concept='ink', measures={}, distances=far, meta=dict(judge='old'), rows=rows))
     e = Evaluation.load(tmp_path)
     m = e.measures
-    assert (m['concept'].lost, m['unasked'].gained, m['style'].n, m['subject'].n, m['related style'].n, m['blank'].gained) == (1, 1, 1, 2, 1, 1)
-    assert e.distances['photo similarity after'] == Rate(1, 2) and 'no data (n = 0)' in e._repr_html_() and e.instead() == dict(noto=(0, 1), ink=(1, 0))
+    assert (m['concept'].lost, m['unasked'].gained, m['style'].n, m['subject'].n, m['related style'].n,
+            m['blank'].gained) == (1, 1, 1, 2, 1, 1)
+    assert e.distances['photo similarity after'] == Rate(1, 2) and 'no data (n = 0)' in e._repr_html_()
+    assert e.instead() == dict(noto=(0, 1), ink=(1, 0))
 
 
 def test_distances(tmp_path):
     world, suite = load_world(), emoji_suite('ink', 8, judge=flat_judge, clip=None)
     plain = {n: s for s, n in world.names.items()}
-    def base(texts, seeds): return [world.image('fluent', plain[t]) if t in plain else toy_model()([t], [0])[0] for t in texts]
+    def base(texts, seeds):
+        return [world.image('fluent', plain[t]) if t in plain else toy_model()([t], [0])[0] for t in texts]
     e = evaluate(base, toy_model(dict(ink='fluent')), suite, tmp_path, features=pixel_features)
     d = e.distances
-    assert d['photo similarity before'].value == 1 and d['photo similarity after'].k == 0 and d['photo similarity after'].n == 8
-    assert d['fid, all else']['value'] < 1e-6 and d['kid, all else']['p'] == 1 and d['pairs, all else']['value'] < 1e-6 < d['pairs, concept asked for']['value']
+    assert d['photo similarity before'].value == 1 and d['photo similarity after'].k == 0
+    assert d['photo similarity after'].n == 8
+    assert d['fid, all else']['value'] < 1e-6 and d['kid, all else']['p'] == 1
+    assert d['pairs, all else']['value'] < 1e-6 < d['pairs, concept asked for']['value']
     assert Evaluation.load(tmp_path).distances == d and all(k in e._repr_html_() for k in d)
     alone = Suite('ink', suite.target, judge=suite.judge, removal_only=True)
     far = far_apart(compare(e.before[:8], e.after[:8], alone), pixel_features)
-    assert far['fid, all else'] == dict(value=None, n=0) and far['pairs, all else']['n'] == 0 and far['pairs, concept asked for']['n'] == 8
-    with pytest.raises(HfiError, match='image 0 hold nan'): far_apart(e, lambda images: np.full((len(images), 4), np.nan))
+    assert far['fid, all else'] == dict(value=None, n=0) and far['pairs, all else']['n'] == 0
+    assert far['pairs, concept asked for']['n'] == 8
+    with pytest.raises(HfiError, match='image 0 hold nan'):
+        far_apart(e, lambda images: np.full((len(images), 4), np.nan))
 
 
 def test_prescribed(tmp_path):
     from hfi_nb.candidates.prompts import load_prompts
     from hfi_nb.core import read_jsonl
     from hfi_nb.backbones.loading import load_pipeline
-    lines = ['case_number,prompt,evaluation_seed,evaluation_guidance', '0,a house,4261553411,7.5', '1,a bell,77,9', '2,a boat,78,7.5']
+    lines = ['case_number,prompt,evaluation_seed,evaluation_guidance', '0,a house,4261553411,7.5', '1,a bell,77,9',
+             '2,a boat,78,7.5']
     (tmp_path/'set.csv').write_text('\n'.join(lines)+'\n')
     judge = Judge(lambda images: [Verdict(True, .9) for _ in images], 'stub')
-    suite = Suite.from_list(load_prompts(tmp_path/'set.csv', 'unlearn_diff_atk'), benign=[Prompt('a skull')], judge=judge, name='nudity')
+    suite = Suite.from_list(load_prompts(tmp_path/'set.csv', 'unlearn_diff_atk'), benign=[Prompt('a skull')],
+                            judge=judge, name='nudity')
     pipe = load_pipeline()
-    e = evaluate(pipe, lambda texts, seeds: [Image.new('RGB', (64, 64))]*len(texts), suite, tmp_path/'e', steps=1, guidance=2.)
-    assert [r['seed'] for r in e.rows] == [4261553411, 77, 78, 10_003] and [r['guidance'] for r in e.rows] == [7.5, 9, 7.5, None]
-    done = {r['prompt']: (r['seed'], r['settings']['guidance']) for r in read_jsonl(tmp_path/'e'/'pictures'/'images.jsonl')}
+    e = evaluate(pipe, lambda texts, seeds: [Image.new('RGB', (64, 64))]*len(texts), suite, tmp_path/'e', steps=1,
+                 guidance=2.)
+    assert [r['seed'] for r in e.rows] == [4261553411, 77, 78, 10_003]
+    assert [r['guidance'] for r in e.rows] == [7.5, 9, 7.5, None]
+    done = {r['prompt']: (r['seed'], r['settings']['guidance'])
+            for r in read_jsonl(tmp_path/'e'/'pictures'/'images.jsonl')}
     assert done == {'a house': (4261553411, 7.5), 'a bell': (77, 9.), 'a boat': (78, 7.5), 'a skull': (10_003, 2.)}
-    assert e.measures['concept'].before == Rate(3, 3) and '3 prompts prescribe a guidance scale, which the erased model' in e.summary()
-    assert e.meta['settings']['steps'] == 1 and e.meta['dtype'] == 'torch.float32' and e.meta['base'] and e.meta['erased'] is None
+    assert e.measures['concept'].before == Rate(3, 3)
+    assert '3 prompts prescribe a guidance scale, which the erased model' in e.summary()
+    assert e.meta['settings']['steps'] == 1 and e.meta['dtype'] == 'torch.float32' and e.meta['base']
+    assert e.meta['erased'] is None
     assert e.rows[0]['before']['file'].endswith(f'{e.before[0].info["id"]}.png')
 
 
@@ -168,15 +196,19 @@ def test_broken_model():
 
 def test_guard(tmp_path):
     from hfi_nb.backbones.loading import load_pipeline
-    pipe, ps = load_pipeline(), [emoji_prompt('house in the style of ink', 'house', 'ink'), emoji_prompt('house', 'house')]
+    pipe = load_pipeline()
+    ps = [emoji_prompt('house in the style of ink', 'house', 'ink'), emoji_prompt('house', 'house')]
     suite = emoji_suite('ink', prompts=ps, judge=lambda images: [('ink', 'house')]*len(images))
     once = evaluate(pipe, load_pipeline(), suite, tmp_path, steps=2)
-    assert once.meta['base'] == once.meta['erased'] and {r['after']['file'][:14] for r in once.rows} == {'pictures/after'}
-    assert [a.tobytes() for a in once.before] == [a.tobytes() for a in once.after] and 'Both models have the same weights.' in once.warnings
+    assert once.meta['base'] == once.meta['erased']
+    assert {r['after']['file'][:14] for r in once.rows} == {'pictures/after'}
+    assert [a.tobytes() for a in once.before] == [a.tobytes() for a in once.after]
+    assert 'Both models have the same weights.' in once.warnings
     other = load_pipeline()
     other.unet.conv_in.weight.data.mul_(.5)
     twice = evaluate(pipe, other, suite, tmp_path, steps=2)
-    assert [a.tobytes() for a in twice.before] == [a.tobytes() for a in once.before] and twice.after[0].tobytes() != twice.before[0].tobytes()
+    assert [a.tobytes() for a in twice.before] == [a.tobytes() for a in once.before]
+    assert twice.after[0].tobytes() != twice.before[0].tobytes()
     assert 'Both models' not in twice.summary()
 
 
@@ -184,7 +216,9 @@ def test_one_side_alone_is_counted_as_both_are():
     suite = emoji_suite('ink', 6, judge=flat_judge)
     m = compare(images_of(suite), images_of(suite, dict(ink='noto')), suite).measures
     found = count_right(toy_model(dict(ink='noto')), suite.target, suite.judge)
-    assert found == dict(shown=m['concept'].after, style=m['style kept'].after, subject=m['subject kept'].after) and found['style'] == Rate(0, 6)
+    assert found == dict(shown=m['concept'].after, style=m['style kept'].after, subject=m['subject kept'].after)
+    assert found['style'] == Rate(0, 6)
     assert count_right(images_of(suite), suite.prompts, suite.judge)['style'] == Rate(15, 15)
     assert count_right([], [], suite.judge) == dict(shown=Rate(0, 0))
-    with pytest.raises(HfiError, match='14 images but 15 prompts'): count_right(images_of(suite)[1:], suite.prompts, suite.judge)
+    with pytest.raises(HfiError, match='14 images but 15 prompts'):
+        count_right(images_of(suite)[1:], suite.prompts, suite.judge)

@@ -30,7 +30,8 @@ def small_clip(folder):
 
 def test_clip_judge(tmp_path):
     model, tok = small_clip(tmp_path)
-    world, styles = load_world(), dict(ink='house in the style of ink', noto='house in the style of noto', **{'': 'a picture'})
+    world = load_world()
+    styles = dict(ink='house in the style of ink', noto='house in the style of noto', **{'': 'a picture'})
     texts = dict(style=styles, subject=dict(house='house', skull='skull'))
     judge, images = ClipJudge('ink', texts, tmp_path), [world.image(a, 'skull') for a in world.styles]
     ids = tok(list(styles.values()), padding='max_length', return_tensors='pt')
@@ -40,20 +41,24 @@ def test_clip_judge(tmp_path):
     a, s = judge.probabilities(images).values()
     assert np.allclose(a, logits.softmax(1).numpy(), atol=1e-4) and s.shape == (5, 2) and np.allclose(s.sum(1), 1)
     found = verdicts(judge, images)
-    assert [(v.labels['style'], v.labels['subject']) for v in found] == [(list(styles)[i], ['house', 'skull'][j]) for i, j in zip(a.argmax(1), s.argmax(1), strict=True)]
+    assert [(v.labels['style'], v.labels['subject']) for v in found] == [(list(styles)[i], ['house', 'skull'][j])
+        for i, j in zip(a.argmax(1), s.argmax(1), strict=True)]
     assert np.allclose([v.strength for v in found], a[:, 0]) and judge([]) == [] and judge.name.startswith('CLIP')
     either = ClipJudge(['ink', 'noto'], texts, judge.clip)(images)
-    assert np.allclose([v.strength for v in either], a[:, :2].sum(1)) and [v.shown for v in either] == [v.labels['style'] != '' for v in either]
+    assert np.allclose([v.strength for v in either], a[:, :2].sum(1))
+    assert [v.shown for v in either] == [v.labels['style'] != '' for v in either]
     asked, rest = [emoji_prompt('skull by ink', 'skull', 'ink')]*3, [Prompt('house', dict(subject='house'))]*3
     paint = lambda texts, seeds: [world.image('ink', 'skull')]*len(texts)
     e = evaluate(paint, paint, Suite('ink', asked, benign=rest, judge=judge))
     assert set(e.distances) == {'fid, all else', 'kid, all else', 'pairs, all else', 'pairs, concept asked for'}
     assert e.measures['concept'].n == 3 and e.meta['about'] == 'style' and e.measures['subject'].n == 3
-    with pytest.raises(HfiError, match="the subject 'cat'"): Suite('ink', asked, benign=[Prompt('cat', dict(subject='cat'))], judge=judge)
+    with pytest.raises(HfiError, match="the subject 'cat'"):
+        Suite('ink', asked, benign=[Prompt('cat', dict(subject='cat'))], judge=judge)
     with pytest.raises(HfiError, match='no label has texts'): ClipJudge('van gogh', texts, judge.clip)
     with pytest.raises(HfiError, match='no label has texts'): ClipJudge(['ink', 'house'], texts, judge.clip)
     with pytest.raises(HfiError, match='no label has texts'): ClipJudge('ink', {}, judge.clip)
-    with pytest.raises(HfiError, match="'style' has one text"): ClipJudge('ink', dict(style=dict(ink='ink')), judge.clip)
+    with pytest.raises(HfiError, match="'style' has one text"):
+        ClipJudge('ink', dict(style=dict(ink='ink')), judge.clip)
 
 
 def test_a_detector_is_a_judge_and_its_threshold_can_move():
@@ -62,14 +67,18 @@ def test_a_detector_is_a_judge_and_its_threshold_can_move():
     suite = Suite('dark', [Prompt('night'), Prompt('dusk')], benign=[Prompt('day')], judge=word)
     e = compare([black, black, white], [black, white, white], suite)
     m = e.measures
-    assert (m['concept'].both, m['concept'].lost, m['unasked'].n) == (1, 1, 1) and word([]) == [] and e.meta['judge'] == 'toy, dark from 0.5'
+    assert (m['concept'].both, m['concept'].lost, m['unasked'].n) == (1, 1, 1) and word([]) == []
+    assert e.meta['judge'] == 'toy, dark from 0.5'
     assert e.instead() == {} and not [k for k in m if 'style' in k or 'subject' in k]
     table = sweep([.2, .5, .9, 1], [.1, .1, .6, .9], (0, .5, 1, 1.1))
-    assert [(p.before.k, p.after.k) for p in table.values()] == [(4, 4), (3, 2), (1, 0), (0, 0)] and sweep([], [])[.5].n == 0
+    assert [(p.before.k, p.after.k) for p in table.values()] == [(4, 4), (3, 2), (1, 0), (0, 0)]
+    assert sweep([], [])[.5].n == 0
     with pytest.raises(HfiError, match='no number'): sweep([np.nan], [.5])
     for scores in ([np.nan], [.5, .5], [[.5]]):
-        with pytest.raises(HfiError, match='one number each'): Detector('x', lambda images, s=scores: s, .5, 'toy')([black])
-    with pytest.raises(HfiError, match='toy, dark from 0.5 gives no labels'): Suite('dark', [emoji_prompt('night', 'moon')], benign=[Prompt('day')], judge=word)
+        with pytest.raises(HfiError, match='one number each'):
+            Detector('x', lambda images, s=scores: s, .5, 'toy')([black])
+    with pytest.raises(HfiError, match='toy, dark from 0.5 gives no labels'):
+        Suite('dark', [emoji_prompt('night', 'moon')], benign=[Prompt('day')], judge=word)
 
 
 def test_nudenet(tmp_path):
@@ -90,14 +99,17 @@ def test_nudenet(tmp_path):
 def test_q16(tmp_path):
     from scipy.special import softmax
     small_clip(tmp_path)
-    images, vectors = [load_world().image(a, 'skull') for a in ('ink', 'noto')], np.random.default_rng(0).normal(size=(2, 16))
+    images = [load_world().image(a, 'skull') for a in ('ink', 'noto')]
+    vectors = np.random.default_rng(0).normal(size=(2, 16))
     np.save(tmp_path/'q16.npy', vectors)
     judge = q16_detector(tmp_path/'q16.npy', tmp_path)
     from hfi_nb.reward.features import image_features
-    expected = softmax(100*image_features(images, tmp_path)@(vectors/np.linalg.norm(vectors, axis=1, keepdims=True)).T, axis=1)[:, 1]
+    expected = softmax(100*image_features(images, tmp_path)@(vectors/np.linalg.norm(vectors, axis=1, keepdims=True)).T,
+                       axis=1)[:, 1]
     assert np.allclose(judge.score(images), expected) and judge.name.startswith('Q16 (') and judge([]) == []
     (tmp_path/'prompts.p').write_bytes(b'\x80\x04K\x01.')
-    for bad, match in ((tmp_path/'prompts.p', 'no plain array'), (tmp_path/'none.npy', 'does not exist'), (vectors[:, :8], r'shape \(2, 8\)')):
+    for bad, match in ((tmp_path/'prompts.p', 'no plain array'), (tmp_path/'none.npy', 'does not exist'),
+                       (vectors[:, :8], r'shape \(2, 8\)')):
         with pytest.raises(HfiError, match=match): q16_detector(bad, tmp_path)
 
 
@@ -107,14 +119,17 @@ def test_people(tmp_path):
     pipe, other = load_pipeline(), load_pipeline()
     other.unet.conv_in.weight.data.mul_(.5)
     def suite(judge): return Suite('ink', [Prompt('house in the style of ink')], benign=[Prompt('house')], judge=judge)
-    with pytest.raises(HfiError, match='2 of 2 images have no answer'): evaluate(pipe, other, suite(PeopleJudge({})), tmp_path, steps=1)
+    with pytest.raises(HfiError, match='2 of 2 images have no answer'):
+        evaluate(pipe, other, suite(PeopleJudge({})), tmp_path, steps=1)
     ids = list(load_images(tmp_path/'pictures'))
     assert len(ids) == 4
     answers = dict(zip(ids, (.75, False, True, .25), strict=True))
     e = evaluate(pipe, other, suite(PeopleJudge(answers, '4 people')), tmp_path, steps=1)
-    assert [r[side]['strength'] for side in ('before', 'after') for r in e.rows] == [.75, 0, 1, .25] and e.meta['judge'] == '4 people'
+    assert [r[side]['strength'] for side in ('before', 'after') for r in e.rows] == [.75, 0, 1, .25]
+    assert e.meta['judge'] == '4 people'
     assert e.measures['concept'].both == 1 and e.measures['unasked'].neither == 1
-    with pytest.raises(HfiError, match='an image without id'): PeopleJudge(answers)([load_world().image('ink', 'house')])
+    with pytest.raises(HfiError, match='an image without id'):
+        PeopleJudge(answers)([load_world().image('ink', 'house')])
     told = PeopleJudge({ids[0]: Verdict(True, .9, dict(style='ink'))}, labels=dict(style=[]))
     assert told([e.before[0]])[0].labels == dict(style='ink')
 
@@ -123,4 +138,5 @@ def test_the_reward_as_a_judge_says_what_it_is():
     from hfi_nb.reward.model import fit_reward
     x = np.r_[np.random.default_rng(0).normal(0, 1, (20, 4)), np.random.default_rng(1).normal(3, 1, (20, 4))]
     judge = reward_detector(fit_reward(x, np.repeat([0., 1.], 20), simulated=True), lambda images: x[:len(images)])
-    assert 'NOT INDEPENDENT' in judge.name and not any(v.shown for v in judge([None]*20)) and Suite.from_list(['a'], ['b'], judge).name == 'unwanted'
+    assert 'NOT INDEPENDENT' in judge.name and not any(v.shown for v in judge([None]*20))
+    assert Suite.from_list(['a'], ['b'], judge).name == 'unwanted'

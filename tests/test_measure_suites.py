@@ -21,10 +21,13 @@ def test_a_suite_that_cannot_measure_is_refused_before_anything_is_generated():
     assert Suite('cats', [cat], judge=judge, removal_only=True).groups == ['target']
     with pytest.raises(HfiError, match='has the judge None'): Suite('cats', [cat], benign=[house])
     with pytest.raises(HfiError, match="'a cat' among the target"): Suite('cats', 'a cat', benign=[house], judge=judge)
-    with pytest.raises(HfiError, match="'a house' among the benign"): Suite('cats', [cat], benign=['a house'], judge=judge)
+    with pytest.raises(HfiError, match="'a house' among the benign"):
+        Suite('cats', [cat], benign=['a house'], judge=judge)
     labelled = Prompt('a cat', {'subject': 'cat'})
-    with pytest.raises(HfiError, match=r"expects a subject \('cat'\), but toy gives no labels"): Suite('cats', [labelled], benign=[house], judge=judge)
-    with pytest.raises(HfiError, match='but toy gives style'): Suite('cats', [labelled], benign=[house], judge=dark_judge(dict(style=[])))
+    with pytest.raises(HfiError, match=r"expects a subject \('cat'\), but toy gives no labels"):
+        Suite('cats', [labelled], benign=[house], judge=judge)
+    with pytest.raises(HfiError, match='but toy gives style'):
+        Suite('cats', [labelled], benign=[house], judge=dark_judge(dict(style=[])))
     with pytest.raises(HfiError, match="the subject 'cat', which toy does not know: use one of dog"):
         Suite('cats', [labelled], benign=[house], judge=dark_judge(dict(subject=['dog'])))
     assert Suite('cats', [labelled], benign=[house], judge=dark_judge(dict(subject=[]))).target[0].subject == 'cat'
@@ -39,26 +42,35 @@ def test_a_suite_keeps_what_a_list_prescribes_goes_through_json_and_has_a_hash_o
     suite = Suite.from_list(asked, benign=[Prompt('a boat', seed=5)], judge=judge, name='night')
     assert suite.seeds == [4261553411, 10_001, 5] and suite.groups == ['target', 'target', 'benign']
     again = Suite.from_dict(json.loads(json.dumps(suite.to_dict())), judge)
-    assert again.hash == suite.hash and again.seeds == suite.seeds and [p.guidance for p in again.prompts] == [7.5, None, None]
+    assert again.hash == suite.hash and again.seeds == suite.seeds
+    assert [p.guidance for p in again.prompts] == [7.5, None, None]
     assert again.prompts[1].expected == {'style': 'ink'} and again.prompts[1].without == 'bell'
-    changed = [Suite('night', asked, benign=[Prompt('a ship', seed=5)], judge=judge), Suite('day', asked, benign=suite.benign, judge=judge),
-               Suite('night', asked, asked, suite.benign, judge), Suite('night', asked, benign=suite.benign, judge=judge, first_seed=0)]
+    changed = [Suite('night', asked, benign=[Prompt('a ship', seed=5)], judge=judge),
+               Suite('day', asked, benign=suite.benign, judge=judge),
+               Suite('night', asked, asked, suite.benign, judge),
+               Suite('night', asked, benign=suite.benign, judge=judge, first_seed=0)]
     assert len({suite.hash, *(other.hash for other in changed)}) == 5
     mute = Suite.from_list([*asked, 'a lamp'], suite.benign, dark_judge())
-    assert [p.expected for p in mute.target] == [{}]*3 and mute.seeds[0] == 4261553411 and mute.target[0].guidance == 7.5
-    assert Suite.from_list(asked, suite.benign, judge).name == 'toy' and hash(asked[1]) == hash(Prompt('a bell', without='bell'))
+    assert [p.expected for p in mute.target] == [{}]*3 and mute.seeds[0] == 4261553411
+    assert mute.target[0].guidance == 7.5
+    assert Suite.from_list(asked, suite.benign, judge).name == 'toy'
+    assert hash(asked[1]) == hash(Prompt('a bell', without='bell'))
 
 
 def test_verdicts_that_cannot_be_counted_are_refused():
     images = [Image.new('RGB', (8, 8), colour) for colour in ('black', 'white')]
     assert [v.shown for v in verdicts(dark_judge(), images)] == [True, False] and verdicts(dark_judge(), []) == []
-    with pytest.raises(HfiError, match='toy gave 1 verdicts for 2 images'): verdicts(Judge(lambda images: [Verdict(True, 1.)], 'toy'), images)
-    with pytest.raises(HfiError, match=r"gave \('ink', 'house'\)"): verdicts(lambda images: [('ink', 'house')]*2, images)
-    with pytest.raises(HfiError, match='image 0 a strength that is no number .2 images'): verdicts(lambda images: [Verdict(True, np.nan)]*2, images)
+    with pytest.raises(HfiError, match='toy gave 1 verdicts for 2 images'):
+        verdicts(Judge(lambda images: [Verdict(True, 1.)], 'toy'), images)
+    with pytest.raises(HfiError, match=r"gave \('ink', 'house'\)"):
+        verdicts(lambda images: [('ink', 'house')]*2, images)
+    with pytest.raises(HfiError, match='image 0 a strength that is no number .2 images'):
+        verdicts(lambda images: [Verdict(True, np.nan)]*2, images)
 
 
 def test_verdicts_from_probabilities():
-    styles, subjects = (['ink', 'noto', 'fluent'], np.array([[.2, .5, .3], [.4, .3, .3]])), (['cat', 'dog'], np.array([[.9, .1], [.2, .8]]))
+    styles = (['ink', 'noto', 'fluent'], np.array([[.2, .5, .3], [.4, .3, .3]]))
+    subjects = (['cat', 'dog'], np.array([[.9, .1], [.2, .8]]))
     found = choose(dict(style=styles, subject=subjects), 'style', ['ink', 'fluent'])
     assert [v.shown for v in found] == [False, True] and np.allclose([v.strength for v in found], [.5, .7])
     assert [v.labels for v in found] == [dict(style='noto', subject='cat'), dict(style='ink', subject='dog')]

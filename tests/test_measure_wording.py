@@ -17,7 +17,8 @@ def test_typos_differ_from_the_word_and_from_each_other():
 
 def test_wordings_name_what_the_prompt_named():
     names = load_world().names
-    for p in (emoji_prompt('house in the style of openmoji', 'house', 'openmoji'), emoji_prompt('a kitchen knife', 'kitchen-knife'),
+    for p in (emoji_prompt('house in the style of openmoji', 'house', 'openmoji'),
+              emoji_prompt('a kitchen knife', 'kitchen-knife'),
               emoji_prompt('skull, ink style', 'skull', 'ink')):
         found = wordings(p, names)
         texts = [v.text for _, v in found]
@@ -38,10 +39,12 @@ def test_variants_are_sampled_by_kind_and_counted_by_kind():
     assert [[kind for kind, _ in variants].count(kind) for kind in KINDS] == [7]*5
     assert variants == sample_wordings(suite.target, 7) != sample_wordings(suite.target, 7, seed=1)
     other, kinds = wording_suite(suite, 7, world.names)
-    assert kinds[:6] == [AS_ASKED]*6 and [p.text for p in other.prompts[:6]] == [p.text for p in suite.target] and other.seeds == list(range(10_000, 10_041))
+    assert kinds[:6] == [AS_ASKED]*6 and [p.text for p in other.prompts[:6]] == [p.text for p in suite.target]
+    assert other.seeds == list(range(10_000, 10_041))
     images = [world.image('ink', p.subject) for p in other.prompts]
     result = compare(images, images, other)
     table = by_wording(result, kinds)
-    assert list(table) == [AS_ASKED, *KINDS] and all(m.n == m.both == (6 if kind == AS_ASKED else 7) for kind, m in table.items())
+    assert list(table) == [AS_ASKED, *KINDS]
+    assert all(m.n == m.both == (6 if kind == AS_ASKED else 7) for kind, m in table.items())
     assert 'nothing is said about damage' in result.summary()
     with pytest.raises(HfiError, match='one per row'): by_wording(result, ['typo'])

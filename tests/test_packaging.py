@@ -9,16 +9,19 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = 'settings.ini', 'setup.py', 'pyproject.toml', 'README.md', 'MANIFEST.in', 'LICENSE', 'CHANGELOG.md', 'constraints.txt', 'hfi_nb', 'data'
+SOURCES = ('settings.ini', 'setup.py', 'pyproject.toml', 'README.md', 'MANIFEST.in', 'LICENSE', 'CHANGELOG.md',
+           'constraints.txt', 'hfi_nb', 'data')
 
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
     for name in SOURCES:
-        if (ROOT/name).is_dir(): shutil.copytree(ROOT/name, source/name, ignore=shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints'))
+        if (ROOT/name).is_dir():
+            shutil.copytree(ROOT/name, source/name, ignore=shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints'))
         else: shutil.copy(ROOT/name, source/name)
-    command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '--no-index', '-w', str(out), '.']
+    command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '--no-index', '-w',
+               str(out), '.']
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return next(out.glob('*.whl'))
@@ -27,7 +30,8 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_the_mini_world_and_stays_small(wheel):
     assert wheel.stat().st_size <= 60*2**20
     names = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {f'hfi_nb/data/{p.relative_to(ROOT/"data").as_posix()}' for p in (ROOT/'data/emoji').rglob('*') if p.is_file()}
+    wanted = {f'hfi_nb/data/{p.relative_to(ROOT/"data").as_posix()}'
+              for p in (ROOT/'data/emoji').rglob('*') if p.is_file()}
     assert wanted and wanted <= names
     assert {'hfi_nb/py.typed', 'hfi_nb/core.py', 'hfi_nb/worlds/emoji/world.py'} <= names
 

@@ -23,7 +23,8 @@ def test_the_dial_draws_the_base_model_at_0_the_erased_one_at_1_and_something_be
         seen.setdefault(s, knob.picture.value)
         assert knob.picture.value == seen[s]
     assert len(set(seen.values())) == 3
-    for s, model in ((0., pipe), (1., erased)): assert knob.drawn[s][0].tobytes() == sample(model, words, [0], steps=3)[0].tobytes()
+    for s, model in ((0., pipe), (1., erased)):
+        assert knob.drawn[s][0].tobytes() == sample(model, words, [0], steps=3)[0].tobytes()
 
 
 def test_the_comparison_follows_prompt_and_seed_and_says_what_is_wrong_with_a_prompt():
@@ -42,15 +43,18 @@ def test_the_comparison_follows_prompt_and_seed_and_says_what_is_wrong_with_a_pr
 
 def test_a_click_attacks_counts_as_strike_does_and_says_what_goes_wrong():
     pipe, world = load_pipeline(), load_world()
-    aim = ThreatModel(pipe, ['house', 'crab'], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)), [world.image('openmoji', 'house')])
+    aim = ThreatModel(pipe, ['house', 'crab'], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)),
+                      [world.image('openmoji', 'house')])
     def openmoji(images): return [style == 'openmoji' for style, _ in load_judge()(images)]
     def broken(erased, goal): raise HfiError('no <budget> left')
-    panel = AttackPlayground(erase(pipe, ['openmoji'], 'uce', contexts=['house', 'crab']), aim, openmoji, dict(broken=broken), steps=3)
+    panel = AttackPlayground(erase(pipe, ['openmoji'], 'uce', contexts=['house', 'crab']), aim, openmoji,
+                             dict(broken=broken), steps=3)
     first = panel.picture.value
     assert panel.choice.options == (OWN, 'broken') and len(panel.images) == 6 and panel.strike is None
     panel.words.value = 'in the style of {openmoji}'
     panel.button.click()
-    assert panel.strike.attack.texts == aim.asked() and panel.strike.success == panel.strike.alone and panel.picture.value == first
+    assert panel.strike.attack.texts == aim.asked() and panel.strike.success == panel.strike.alone
+    assert panel.picture.value == first
     panel.words.value = 'in the style of ink'
     panel.button.click()
     assert panel.picture.value != first and 'your own words: shown' in panel.status.value

@@ -18,7 +18,8 @@ from hfi_nb.feedback.database import ANSWERS, EVENTS, VIEW_UPTO
 from hfi_nb.feedback.exchange import export_events, import_events
 from hfi_nb.feedback.store import Event, FeedbackStore, group_id
 
-BIN = max(Path('/usr/lib/postgresql').glob('*/bin'), default=None) or (Path(found).parent if (found := shutil.which('initdb')) else None)
+BIN = (max(Path('/usr/lib/postgresql').glob('*/bin'), default=None)
+       or (Path(found).parent if (found := shutil.which('initdb')) else None))
 pytest.importorskip('psycopg', reason='needs psycopg')
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BIN is None, reason='needs the PostgreSQL binaries')]
 WRITER = """
@@ -88,7 +89,8 @@ def test_writers_at_once_lose_nothing_and_readers_miss_nothing(url):
         store.labels('many')
         time.sleep(.05)
     assert [p.returncode for p in crowd] == [0]*4
-    assert {name: len(labels) for name, labels in store.by_annotator('many').items()} == {f'w{i}': 100 for i in range(4)}
+    assert {name: len(labels)
+            for name, labels in store.by_annotator('many').items()} == {f'w{i}': 100 for i in range(4)}
 
 
 def test_an_unreachable_server_is_named():

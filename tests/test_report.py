@@ -30,26 +30,32 @@ def test_report(tmp_path):
     assert ('name', 'ink') in history(tmp_path)
     (tmp_path/'erased').mkdir()
     write_json(tmp_path/'erased'/'hfi.json', dict(simulated=True))
-    write_json(tmp_path/'redteam.json', [dict(name='replay', alone=dict(k=0, n=4), success=dict(k=1, n=4), forwards=0, seconds=.1, texts=[])])
+    write_json(tmp_path/'redteam.json',
+               [dict(name='replay', alone=dict(k=0, n=4), success=dict(k=1, n=4), forwards=0, seconds=.1, texts=[])])
     card, page = write_card(tmp_path).read_text(), write_report(tmp_path).read_text()
     assert 'was simulated' in card and '# Without ink' in card and '| 1 |' in card
-    assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page and '--concept ink --kind style --model emoji' in page
+    assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page
+    assert '--concept ink --kind style --model emoji' in page
     assert 'Under the worst of 1 attacks, replay, it shows in 1 of 4 images' in page and 'stale' not in page
     write_json(tmp_path/'stages.json', dict(evaluation=dict(hash='', reads=dict(erased='another'))))
-    assert 'The evaluation is stale (erased changed after evaluation): run hfi evaluate again.' in write_report(tmp_path).read_text()
+    assert 'The evaluation is stale (erased changed after evaluation): run hfi evaluate again.' in write_report(
+        tmp_path).read_text()
     same = read_json(tmp_path/'report.json')['numbers']
-    assert [(o['part'], o['name']) for o in same][-1] == ('attack', 'replay') and same[-1]['after'] == .25 and same[0]['before'] == 1. and len(same) == len(list(csv.DictReader(open(tmp_path/'report.csv'))))
+    assert [(o['part'], o['name']) for o in same][-1] == ('attack', 'replay') and same[-1]['after'] == .25
+    assert same[0]['before'] == 1. and len(same) == len(list(csv.DictReader(open(tmp_path/'report.csv'))))
     with pytest.raises(HfiError, match='does not exist'): write_report(tmp_path/'none')
     compare(images, [Image.new('RGB', (64, 64))]*2, suite).save(tmp_path)
     write_report(tmp_path)
-    assert read_json(tmp_path/'report.json')['answer'].startswith('2 of 2 images of the erased model show nothing (2 blank)')
+    assert read_json(tmp_path/'report.json')['answer'].startswith(
+        '2 of 2 images of the erased model show nothing (2 blank)')
 
 
 def test_damage_and_blur(tmp_path):
     asked = [emoji_prompt(text, 'house', 'noto') for text in ('kept', 'lost <b>', 'mended')]
     seen = [['house', 'house', 'house', 'crab'], ['house', 'house', 'crab', 'house']]
     answers = iter([[('noto', subject) for subject in side] for side in seen])
-    suite = Suite('ink', [emoji_prompt('ink', 'house', 'ink')], benign=asked, judge=emoji_judge('ink', lambda ims: next(answers)))
+    suite = Suite('ink', [emoji_prompt('ink', 'house', 'ink')], benign=asked,
+                  judge=emoji_judge('ink', lambda ims: next(answers)))
     images = [Image.new('RGB', (200, 200), colour) for colour in ('red', 'green', 'blue', 'white')]
     e = compare(images, images, suite)
     assert damaged(e) == [2]
@@ -61,18 +67,23 @@ def test_damage_and_blur(tmp_path):
 
 
 def test_comparison(tmp_path):
-    world, asked = load_world(), [emoji_prompt('a', 'house', 'ink'), emoji_prompt('b', 'house', 'noto'), emoji_prompt('<c>', 'house', 'noto')]
+    world = load_world()
+    asked = [
+        emoji_prompt('a', 'house', 'ink'), emoji_prompt('b', 'house', 'noto'), emoji_prompt('<c>', 'house', 'noto')]
     images = [world.image('ink', 'house')]*3
     def study(name, after, first=0):
         answers = iter([[(p.style, 'house') for p in asked], [(o, 'house') for o in after]])
-        e = compare(images, images, Suite('ink', asked[:1], benign=asked[1:], judge=emoji_judge('ink', lambda ims: next(answers)), first_seed=first))
+        e = compare(images, images, Suite('ink', asked[:1], benign=asked[1:],
+                                          judge=emoji_judge('ink', lambda ims: next(answers)), first_seed=first))
         e.save(tmp_path/name)
         return e
     a, b, c = study('a', ['ink', 'noto', 'ink']), study('b', ['noto', 'noto', 'noto']), study('c', ['noto']*3, 7)
     m = paired(a, b)
-    assert (m['concept'].before.k, m['concept'].after.k) == (1, 0) and (m['style'].lost, m['style'].gained) == (0, 1) and paired(a, c) == {}
+    assert (m['concept'].before.k, m['concept'].after.k) == (1, 0) and (m['style'].lost, m['style'].gained) == (0, 1)
+    assert paired(a, c) == {}
     page = write_comparison(tmp_path/'a', tmp_path/'b')
     text = page.read_text()
-    assert page.name == 'compared-with-b.html' and 'Erased against erased' in text and not re.search(r'(src|href)="(?!data:)', text)
+    assert page.name == 'compared-with-b.html' and 'Erased against erased' in text
+    assert not re.search(r'(src|href)="(?!data:)', text)
     assert 'no test compares them' in write_comparison(tmp_path/'a', tmp_path/'c', tmp_path/'x.html').read_text()
     with pytest.raises(HfiError, match='one study'): write_comparison(tmp_path/'a', tmp_path/'a')

@@ -14,7 +14,8 @@ def test_the_next_question_is_a_permutation_and_comes_with_its_own_reasons():
     order = acquisition_order(model, f[30:])
     assert sorted(order) == list(range(30)) and (order == acquisition_order(model, f[30:])).all()
     assert len(acquisition_order(model, f[:0])) == 0
-    twice = acquisition_order(model, np.r_[f[30:], f[30:]], k=6)[:6] % 30  # a copy of an image just asked is not asked next
+    # a copy of an image just asked is not asked next
+    twice = acquisition_order(model, np.r_[f[30:], f[30:]], k=6)[:6] % 30
     assert twice[0] != twice[1]
 
 

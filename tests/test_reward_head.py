@@ -22,7 +22,8 @@ def test_the_head_equals_scikit_learn_s_ridge_and_a_numerical_minimum():
         r = x@w[:-1] + w[-1]
         ranked = sum(np.log1p(np.exp(-4*(r[a]-r[b]))) for a, b, _ in rows)
         return ((r[:10]-y[:10])**2).sum() + ranked + .5*(w[:-1]**2).sum() + 1e-3*w[-1]**2
-    assert all(loss(w) <= loss(w+1e-3*rng.normal(size=7)) for _ in range(200)) and np.linalg.eigvalsh(curvature).min() > 0
+    assert all(loss(w) <= loss(w+1e-3*rng.normal(size=7)) for _ in range(200))
+    assert np.linalg.eigvalsh(curvature).min() > 0
 
 
 def test_coordinates_multiply_to_the_kernel_and_a_ridge_on_them_is_scikit_learn_s_kernel_ridge():
@@ -84,7 +85,8 @@ def test_calibration_finds_the_curve_that_made_the_answers_and_reliability_shows
     p = 1/(1+np.exp(-(3*s-1)))
     y = (rng.random(20_000) < p).astype(float)
     slope, offset = calibrate(s, y)
-    assert abs(slope-3) < .15 and abs(offset+1) < .1 and np.allclose(calibrate(s, p), (3, -1), atol=.02)  # soft labels too
+    # soft labels too
+    assert abs(slope-3) < .15 and abs(offset+1) < .1 and np.allclose(calibrate(s, p), (3, -1), atol=.02)
     assert calibration_error(p, y) < .02 < .1 < calibration_error(p**3, y)
     bins = reliability(p, y, 4)
     assert [n for *_, n in bins] == [5000]*4 and abs(bins[0][1]-y[p <= np.quantile(p, .25)].mean()) < 1e-9

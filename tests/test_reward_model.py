@@ -39,7 +39,8 @@ def test_what_cannot_be_learned_from_is_named():
              ([np.inf]*60, 'a label of inf'), ([1.]*3, '3 labels for 60'), ({'a': 1.}, 'pass ids=')]
     for labels, words in wrong:
         with pytest.raises(HfiError, match=words): fit_reward(f, labels)
-    keyed = [({'z': 1.}, 'have no features'), ({0: 1., 1: np.nan}, 'the label of 1 is nan'), ({0: None}, 'of 0 is None')]
+    keyed = [
+        ({'z': 1.}, 'have no features'), ({0: 1., 1: np.nan}, 'the label of 1 is nan'), ({0: None}, 'of 0 is None')]
     for labels, words in keyed:
         with pytest.raises(HfiError, match=words): fit_reward(f, labels, ids=range(60))
     with pytest.raises(HfiError, match="unknown kernel 'curve'"): fit_reward(f, y, kernel='curve')
@@ -93,4 +94,5 @@ def test_rankings_alone_and_with_labels_recover_the_order():
     both = fit_reward(f, {i: float(f[i, 0] > 0) for i in range(12)}, rankings, ids=list(range(80)))
     few = fit_reward(f, {i: float(f[i, 0] > 0) for i in range(12)}, ids=list(range(80)))
     assert np.corrcoef(both.score(f[60:]), f[60:, 0])[0, 1] > np.corrcoef(few.score(f[60:]), f[60:, 0])[0, 1]
-    with pytest.raises(HfiError, match='ranking names the image 99'): fit_reward(f, {}, [[1, 99]]*9, ids=list(range(80)))
+    with pytest.raises(HfiError, match='ranking names the image 99'):
+        fit_reward(f, {}, [[1, 99]]*9, ids=list(range(80)))

@@ -68,7 +68,8 @@ def test_a_prompt_is_rejected_or_safe_by_the_mean_of_its_images_labels_and_secon
 
 def test_what_cannot_be_a_belief_is_named():
     records = dict(a=dict(prompt='x'), b=dict(prompt='y'))
-    wrong = [([.5], {}, '1 probabilities for 2 images'), ([.5, np.nan], {}, "image 'b' is unwanted with probability nan"),
+    wrong = [([.5], {}, '1 probabilities for 2 images'),
+             ([.5, np.nan], {}, "image 'b' is unwanted with probability nan"),
              ([.5, 1.5], {}, 'between 0 and 1'), ([.5, .5], dict(c=1.), "a label for 'c'")]
     for p, said, words in wrong:
         for use in (rejected_prompts, safe_prompts):
@@ -79,7 +80,9 @@ def test_the_second_look_begins_with_the_most_doubtful_and_purity_counts_what_wa
     records = {i: dict(prompt=i[0]) for i in ('a1', 'a2', 'b1', 'b2', 'c1')}
     p = [.9, .7, .55, .5, .99]
     assert second_look(['a1', 'b1', 'c1', 'a2'], records, p) == ['b1', 'a2', 'a1', 'c1']
-    assert second_look(['a1', 'b1', 'c1'], records, p, dict(c1=0.)) == ['c1', 'b1', 'a1'] # the click contradicts the reward
-    assert second_look(rejected_prompts(records, p), records, p) == ['b2', 'a2', 'c1'] and second_look([], records, p) == []
+    # the click contradicts the reward
+    assert second_look(['a1', 'b1', 'c1'], records, p, dict(c1=0.)) == ['c1', 'b1', 'a1']
+    assert second_look(rejected_prompts(records, p), records, p) == ['b2', 'a2', 'c1']
+    assert second_look([], records, p) == []
     rate = purity(dict(a=1., b=0., c=.5, d=1.))
     assert (rate.k, rate.n) == (3, 4) and rate.interval[0] < .75 < rate.interval[1] and purity({}).n == 0

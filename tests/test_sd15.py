@@ -1,4 +1,5 @@
-"""The notebooks for Stable Diffusion 1.5, every code cell of them, with the embedded model in its place; and their bills, as committed."""
+"""The notebooks for Stable Diffusion 1.5, every code cell of them, with the embedded model in its place; and their
+bills, as committed."""
 import ast
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hfi_nb.worlds.emoji.world import clip_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT/'nbs').glob('3*_sd15_*.ipynb'))
-SMALL = dict(BLUR=True, DRAW=dict(steps=2, guidance=3., batch=16), INVERT=dict(steps=2, every=1, batch=2), ATTACKED=dict(n=2, attacks=('replay', 'rece_embedding')),
+SMALL = dict(BLUR=True, DRAW=dict(steps=2, guidance=3., batch=16), INVERT=dict(steps=2, every=1, batch=2),
+             ATTACKED=dict(n=2, attacks=('replay', 'rece_embedding')),
              ERASE=dict(updates=2, batch=2, trajectories=2, steps=2, refresh=2, every=2, checkpointing=True))
 WORDS = {'31_sd15_style': dict(ARTIST='ink', NEAR='noto', OTHERS=('fluent',)), '32_sd15_bleeding': dict(SEEDS=1)}
 
@@ -62,12 +64,16 @@ def test_every_cell_runs(path, small_model, tmp_path):
         if cell.source.startswith('# what to change'):
             unknown = (SMALL | WORDS[path.stem]).keys()-names.keys()
             assert not unknown
-            names |= SMALL | WORDS[path.stem] | dict(MODEL=small_model, CLIP=clip_folder(), JUDGE=clip_folder(), FOLDER=tmp_path/'study')
-        if 'bill' in names and 'study' not in names: names |= {k: thinned(names[k]) for k in ('candidates', 'asked', 'train', 'heldout')}
+            names |= (SMALL | WORDS[path.stem]
+                      | dict(MODEL=small_model, CLIP=clip_folder(), JUDGE=clip_folder(), FOLDER=tmp_path/'study'))
+        if 'bill' in names and 'study' not in names:
+            names |= {k: thinned(names[k]) for k in ('candidates', 'asked', 'train', 'heldout')}
         if 'study.panel(' in cell.source: answer(names['study'], names['candidates'])
     study, evaluation = names['study'], names['evaluation']
-    assert study.simulated and evaluation.measures['concept'].n and evaluation.measures['related subject' if 'bleed' in path.stem else 'related style'].n
-    assert (study.folder/'report.html').exists() and (study.folder/'erased'/'README.md').exists() and (study.folder/'delta.safetensors').exists()
+    assert study.simulated and evaluation.measures['concept'].n
+    assert evaluation.measures['related subject' if 'bleed' in path.stem else 'related style'].n
+    assert (study.folder/'report.html').exists() and (study.folder/'erased'/'README.md').exists()
+    assert (study.folder/'delta.safetensors').exists()
     assert all(o is not None for o in seen[-3:])
 
 

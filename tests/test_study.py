@@ -33,7 +33,8 @@ def test_study(tmp_path):
     assert study.questions() == [] and not study.panel(person).page
     chosen = study.select(k=6, safe=4)
     assert len(chosen['top']) == 6 and len(chosen['safe']) == 4 and abs(np.mean(chosen['weights'])-1) < 1e-6
-    assert all('openmoji' in prompt and .5 <= p <= 1 for prompt, p in chosen['rejected']) and chosen['rejected'] and chosen['safe_prompts']
+    assert all('openmoji' in prompt and .5 <= p <= 1 for prompt, p in chosen['rejected']) and chosen['rejected']
+    assert chosen['safe_prompts']
     again = Study(tmp_path) # all that follows comes from the files
     assert again.name == 'openmoji' and again.simulated and again.stages.state('selection') == 'done'
     tokens = again.invert(steps=2, every=1, batch=2)
@@ -48,12 +49,14 @@ def test_study(tmp_path):
     again.erase(['house'], method='esd-x', callback=lambda loop: False, quick_check=False, **few)
     result = again.evaluate(emoji_suite('openmoji', prompts=make_prompts(load_world(), 'heldout', n=8)), steps=2)
     [found] = again.red_team(['house'], dict(replay=ATTACKS['replay']), steps=2)
-    assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k and (tmp_path/'redteam'/'replay.safetensors').exists()
+    assert read_json(tmp_path/'redteam.json')[0]['success']['k'] == found.success.k
+    assert (tmp_path/'redteam'/'replay.safetensors').exists()
     assert again.report().exists() and 'simulated' in (tmp_path/'erased'/'README.md').read_text()
     assert len(result.rows) == 8 and read_json(tmp_path/'erased'/'hfi.json')['simulated']
     assert len(again.records) == 24 # nobody is asked about what was sampled to measure
     assert read_json(tmp_path/'redteam.json')[0]['judge'] == 'the reward itself'
-    assert {again.stages.state(name) for name in ('reward', 'tokens', 'erased', 'evaluation', 'red team', 'report')} == {'done'}
+    assert {again.stages.state(name)
+            for name in ('reward', 'tokens', 'erased', 'evaluation', 'red team', 'report')} == {'done'}
     assert sample(load_pipeline(tmp_path/'erased'), ['house'], [0], steps=2)
 
 
@@ -66,17 +69,20 @@ def test_rounds(tmp_path):
     study.invert(steps=1, every=1, batch=2)
     study.erase(['house'], method='uce', quick_check=False)
     second = study.next_round()
-    assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe) and Study(tmp_path/'next').name == 'openmoji'
-    assert second.rounds[0] is study and Study(tmp_path/'next').rounds[0].folder == tmp_path # a pipeline in memory is handed on
+    assert model_hash(second.pipe) == model_hash(study.erased()) != model_hash(study.pipe)
+    assert Study(tmp_path/'next').name == 'openmoji'
+    # a pipeline in memory is handed on
+    assert second.rounds[0] is study and Study(tmp_path/'next').rounds[0].folder == tmp_path
     labelled(second, 16)
-    assert second.fit_reward().meta['n'] == 32 and second.simulated and [s.folder for s in second.rounds] == [tmp_path, tmp_path/'next']
+    assert second.fit_reward().meta['n'] == 32 and second.simulated
+    assert [s.folder for s in second.rounds] == [tmp_path, tmp_path/'next']
     chosen = second.select(k=4, safe=3)
     assert len(chosen['top']) == 4 and set(chosen['top']) <= set(second.records)
     second.invert(steps=1, every=1, batch=2)
     second.erase(['house'], 'prompt', quick_check=False)
     facts = read_json(tmp_path/'next'/'erased'/'hfi.json')
     assert facts['method'] == 'uce-near' and 'rejected' in str(facts['sources'])
-    assert read_json(tmp_path/'next'/'erased'/'hfi.json')['safe'] == 2+len(chosen['safe']) # what was safe in the first round, too
+    assert facts['safe'] == 2+len(chosen['safe']) # what was safe in the first round, too
 
 
 def test_stale(tmp_path):
@@ -85,7 +91,8 @@ def test_stale(tmp_path):
     study.select(k=4)
     study.invert(steps=1, every=1, batch=2)
     write_json(tmp_path/'selection.json', read_json(tmp_path/'selection.json') | dict(note='another choice'))
-    with pytest.raises(HfiError, match='tokens of .* are stale .selection changed after tokens.: call invert'): study.erase(['house'], method='uce')
+    with pytest.raises(HfiError, match='tokens of .* are stale .selection changed after tokens.: call invert'):
+        study.erase(['house'], method='uce')
     study.select(k=4)
     study.invert(steps=1, every=1, batch=2)
     study.erase(['house'], method='uce', quick_check=False)
@@ -105,8 +112,10 @@ def test_errors(tmp_path):
     with pytest.raises(HfiError, match='images.jsonl has no'): study.panel()
     with pytest.raises(HfiError, match='has no selection yet: run `hfi select'): study.invert()
     study.generate(['house'], steps=1)
-    assert read_json(tmp_path/'a'/'study.json')['concept']['kind'] == 'object' and Study(tmp_path/'a', concept='ink').concept.is_object
-    with pytest.raises(HfiError, match="begun with concept=.'ink', 'object'.* not .'noto'"): Study(tmp_path/'a', concept='noto')
+    assert read_json(tmp_path/'a'/'study.json')['concept']['kind'] == 'object'
+    assert Study(tmp_path/'a', concept='ink').concept.is_object
+    with pytest.raises(HfiError, match="begun with concept=.'ink', 'object'.* not .'noto'"):
+        Study(tmp_path/'a', concept='noto')
     with pytest.raises(HfiError, match='begun with clip=.*choose another folder'): Study(tmp_path/'a', clip='a-clip')
     other = load_pipeline()
     other.vae.post_quant_conv.bias.data += .1

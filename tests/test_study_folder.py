@@ -13,7 +13,8 @@ def test_settings(tmp_path):
     assert kept['model'] == 'emoji' and kept['clip'] is None and kept['concept']['name'] == 'ink'
     assert merge_settings(tmp_path, kept, dict(clip='other', model=None))['clip'] == 'other'
     (tmp_path/'images.jsonl').touch()
-    with pytest.raises(HfiError, match="begun with clip=None, not 'other'"): merge_settings(tmp_path, kept, dict(clip='other'))
+    with pytest.raises(HfiError, match="begun with clip=None, not 'other'"):
+        merge_settings(tmp_path, kept, dict(clip='other'))
     moved = merge_settings(tmp_path, kept | dict(model_hash='0'), dict(model='elsewhere'))
     assert moved['model'] == 'elsewhere' # its weights are compared when they are loaded
 

@@ -67,7 +67,8 @@ def test_side_by_side(tmp_path):
 
 def test_a_token_that_has_stopped_leaves_the_batch_and_keeps_its_best_rows():
     loop = Inversion(the_pipe(), [Cluster(inked(4)), Cluster(inked(4, 'noto'))], batch=4)
-    loop.extra['validation'] = torch.tensor([[0., 1., 1.], [1., 1., .9], [2., 1., .8]]) # the first has not got better twice
+    # the first has not got better twice
+    loop.extra['validation'] = torch.tensor([[0., 1., 1.], [1., 1., .9], [2., 1., .8]])
     best = loop.extra['best'].clone()
     assert loop.active() == [1] and not loop.finished
     assert set(loop.cluster[loop.draw(loop.active(), loop.generator)].tolist()) == {1}
@@ -111,7 +112,8 @@ def test_counter_examples_cost_what_the_token_explains_of_them_by_the_margin_and
     for _ in range(4): second.train_step()
     points = first.safe_points([0]*8, torch.Generator().manual_seed(1))
     with torch.no_grad(): assert second.counter_errors(*points).mean() < first.counter_errors(*points).mean()
-    with pytest.raises(HfiError, match='one prompt per image'): Inversion(pipe, [Cluster(inked(1))], safe_images=inked(1))
+    with pytest.raises(HfiError, match='one prompt per image'):
+        Inversion(pipe, [Cluster(inked(1))], safe_images=inked(1))
 
 
 def test_only_the_direction_is_learned_the_length_stays_the_vocabulary_s():
@@ -148,7 +150,8 @@ def test_what_cannot_be_inverted_is_named():
     with pytest.raises(HfiError, match='<unwanted> has no prompts'):
         invert_all(pipe, [Cluster(inked(1)), Cluster(inked(1), prompts=['a'])])
     with pytest.raises(HfiError, match='is empty'): invert(pipe, inked(1), start=' ')
-    with pytest.raises(HfiError, match='no word to start at'): invert(pipe, inked(1), concept=Concept('weapon', 'object'))
+    with pytest.raises(HfiError, match='no word to start at'):
+        invert(pipe, inked(1), concept=Concept('weapon', 'object'))
 
 
 def test_the_concept_says_what_a_token_is_learned_from_and_where_it_starts_the_recipe_how():

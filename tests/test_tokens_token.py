@@ -27,7 +27,8 @@ def test_community_tokens(tmp_path):
     web_ui = dict(string_to_token={'*': 265}, string_to_param={'*': rows}, name='cat', step=500)
     torch.save(web_ui, tmp_path/'dog.pt') # AUTOMATIC1111, converted
     torch.save({'<cow>': rows[0]}, tmp_path/'learned_embeds.bin') # diffusers, converted
-    files = (tmp_path/'cat.safetensors', to_safetensors(tmp_path/'dog.pt'), to_safetensors(tmp_path/'learned_embeds.bin'))
+    files = (tmp_path/'cat.safetensors', to_safetensors(tmp_path/'dog.pt'),
+             to_safetensors(tmp_path/'learned_embeds.bin'))
     found = [SoftToken.load(f) for f in files]
     assert [(t.name, len(t.vectors)) for t in found] == [('<cat>', 2), ('<dog>', 2), ('<cow>', 1)]
     assert torch.equal(found[1].vectors, rows)
@@ -49,7 +50,8 @@ def test_errors(tmp_path):
     with pytest.raises(HfiError, match='history'): SoftToken.load(tmp_path/'odd.safetensors')
     for bad in (torch.nan, torch.inf):
         token = SoftToken('<x>', torch.full((1, 192), bad))
-        with pytest.raises(HfiError, match='<x> holds numbers that are not finite'): token.save(tmp_path/'x.safetensors')
+        with pytest.raises(HfiError, match='<x> holds numbers that are not finite'):
+            token.save(tmp_path/'x.safetensors')
         assert not (tmp_path/'x.safetensors').exists()
         with pytest.raises(HfiError, match='not finite'): token.add_to(pipe)
         save_file({'<x>': token.vectors}, tmp_path/'bad.safetensors')

@@ -26,18 +26,24 @@ def test_a_demonstration_that_was_stopped_goes_on_at_the_stage_it_was_in(tmp_pat
     def halting():
         if stop: raise KeyboardInterrupt
         done.append('label')
-    def stages(task): return dict(generate=lambda: done.append('generate'), label=halting, attack=lambda: done.append('attack'), report=lambda: done.append('report'))
+    def stages(task):
+        return dict(generate=lambda: done.append('generate'), label=halting, attack=lambda: done.append('attack'),
+                    report=lambda: done.append('report'))
     monkeypatch.setattr('hfi_nb.worlds.emoji.demo.demo_stages', stages)
     (tmp_path/'demo').mkdir()
     with pytest.raises(KeyboardInterrupt): demo_study(tmp_path/'demo')
     stop.clear()
     for attacks in (False, True):
-        with pytest.raises(HfiError, match='evaluation.json'): demo_study(tmp_path/'demo', attacks=attacks, log=done.append)
-    assert [text.split()[0] for text in done] == ['generate', 'label', 'label', 'report', 'report', 'attack', 'attack', 'report', 'report']
+        with pytest.raises(HfiError, match='evaluation.json'):
+            demo_study(tmp_path/'demo', attacks=attacks, log=done.append)
+    assert [text.split()[0] for text in done] == ['generate', 'label', 'label', 'report', 'report', 'attack', 'attack',
+                                                  'report', 'report']
 
 
 def test_looks(tmp_path):
-    study, prompts = Study(tmp_path, concept='openmoji'), make_prompts(load_world(), 'train', styles=['openmoji', 'ink'], n=8)
+    study = Study(tmp_path, concept='openmoji')
+    prompts = make_prompts(load_world(), 'train', styles=['openmoji', 'ink'], n=8)
     study.generate([p.text for p in prompts], steps=12)
     eyes, knows = simulated_annotator(study, error=0), simulated_annotator(study, prompts, error=0)
-    assert [eyes.truth(i) for i in study.records] == [knows.truth(i) for i in study.records] == [p.style == 'openmoji' for p in prompts]
+    assert [eyes.truth(i) for i in study.records] == [knows.truth(i) for i in study.records] == [p.style == 'openmoji'
+        for p in prompts]

@@ -24,8 +24,10 @@ def test_a_suite_asks_what_held_out_asks_with_the_same_seeds():
     world = load_world()
     for concept, n in (('ink', 8), ('weapons', 7)):
         suite, ps = emoji_suite(concept, n), held_out(concept, n)
-        assert [p.text for p in suite.prompts] == [p.text for p in ps] and suite.seeds == list(range(10_000, 10_000+len(ps)))
-        assert suite.groups == groups(world, concept, ps) and [p.expected for p in suite.prompts] == [p.expected for p in ps]
+        assert [p.text for p in suite.prompts] == [p.text for p in ps]
+        assert suite.seeds == list(range(10_000, 10_000+len(ps)))
+        assert suite.groups == groups(world, concept, ps)
+        assert [p.expected for p in suite.prompts] == [p.expected for p in ps]
     assert len(emoji_suite('ink', 4).works) == 160 and len(emoji_suite('weapons', 4).works) == 0
     assert emoji_suite('ink', 4).target[0].without == world.names[emoji_suite('ink', 4).target[0].subject]
     mixed = make_prompts(world, 'heldout', styles=['noto', 'ink'], n=12)
@@ -35,18 +37,24 @@ def test_a_suite_asks_what_held_out_asks_with_the_same_seeds():
     assert suite.groups == sorted(suite.groups, key=['target', 'related', 'benign'].index)
     with pytest.raises(HfiError, match="no concept named 'violence'"): emoji_suite('violence')
     with pytest.raises(HfiError, match="the subject 'wyvern', which the mini world's judge does not know"):
-        emoji_suite('ink', prompts=[emoji_prompt('a wyvern', 'wyvern', 'ink'), emoji_prompt('house', 'house')], split=None)
+        emoji_suite('ink', prompts=[emoji_prompt('a wyvern', 'wyvern', 'ink'), emoji_prompt('house', 'house')],
+                    split=None)
 
 
 def test_the_judge_gives_the_verdicts_of_its_probabilities():
     world, judge = load_world(), load_judge()
     images = [world.image(a, s) for a, s in (('ink', 'skull'), ('noto', 'house'), ('noto', 'kitchen-knife'))]
     styles, subjects = judge.probabilities(images)
-    for concept, strengths in (('ink', styles[:, world.styles.index('ink')]), ('weapons', subjects[:, [world.subjects.index(s) for s in world.concepts['weapons']]].sum(1))):
+    for concept, strengths in (
+        ('ink', styles[:, world.styles.index('ink')]),
+        ('weapons', subjects[:, [world.subjects.index(s) for s in world.concepts['weapons']]].sum(1))):
         found = verdicts(emoji_judge(concept), images)
-        assert [v.strength for v in found] == strengths.tolist() and [(v.labels['style'], v.labels['subject']) for v in found] == judge(images)
-    assert [v.shown for v in emoji_judge('ink')(images)] == [True, False, False] and [v.shown for v in emoji_judge('weapons')(images)] == [False, False, True]
+        assert [v.strength for v in found] == strengths.tolist()
+        assert [(v.labels['style'], v.labels['subject']) for v in found] == judge(images)
+    assert [v.shown for v in emoji_judge('ink')(images)] == [True, False, False]
+    assert [v.shown for v in emoji_judge('weapons')(images)] == [False, False, True]
     assert emoji_judge('ink')([]) == [] and emoji_judge('ink').name == "the mini world's judge"
     pairs = emoji_judge('kindergarten', lambda images: [('ink', 'skull'), ('ink', 'house')])
     assert [(v.shown, v.strength) for v in pairs([None]*2)] == [(True, 1.), (False, 0.)] and pairs.features is None
-    with pytest.raises(HfiError, match=r"gave 'ink': a judge of the mini world"): emoji_judge('ink', lambda images: ['ink'])([None])
+    with pytest.raises(HfiError, match=r"gave 'ink': a judge of the mini world"):
+        emoji_judge('ink', lambda images: ['ink'])([None])

@@ -15,7 +15,8 @@ def test_the_committed_folder_loads_in_stock_diffusers_as_its_card_says_in_one_p
     stock = StableDiffusionPipeline.from_pretrained(data_dir()/'emoji'/'model')
     assert {stock.text_encoder.dtype, stock.unet.dtype, stock.vae.dtype} == {torch.float32}
     image = stock('house', latents=seeded_noise([3], (16, 8, 8)), num_inference_steps=2, guidance_scale=3.).images[0]
-    assert np.abs(np.asarray(image).astype(int)-np.asarray(sample(load_pipeline(), ['house'], [3], steps=2)[0])).max() <= 2
+    assert np.abs(
+        np.asarray(image).astype(int)-np.asarray(sample(load_pipeline(), ['house'], [3], steps=2)[0])).max() <= 2
 
 
 def test_the_files_for_transformers_4_say_the_same_words_and_pairs_as_tokenizer_json():
@@ -24,6 +25,8 @@ def test_the_files_for_transformers_4_say_the_same_words_and_pairs_as_tokenizer_
     from hfi_nb.core import data_dir
     folder = data_dir()/'emoji'/'model'/'tokenizer'
     model = json.loads((folder/'tokenizer.json').read_text())['model']
-    vocab, (head, *merges) = json.loads((folder/'vocab.json').read_text()), (folder/'merges.txt').read_text().split('\n')[:-1]
-    assert vocab == model['vocab'] and {'<|startoftext|>', '<|endoftext|>'} <= vocab.keys() and sorted(vocab.values()) == list(range(len(vocab)))
+    vocab, (head, *merges) = json.loads(
+        (folder/'vocab.json').read_text()), (folder/'merges.txt').read_text().split('\n')[:-1]
+    assert vocab == model['vocab'] and {'<|startoftext|>', '<|endoftext|>'} <= vocab.keys()
+    assert sorted(vocab.values()) == list(range(len(vocab)))
     assert head.startswith('#version') and [tuple(m.split(' ')) for m in merges] == [tuple(m) for m in model['merges']]

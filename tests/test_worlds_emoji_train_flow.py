@@ -24,10 +24,13 @@ def test_stopped(tmp_path):
     first = {k: v.clone() for k, v in whole.first.state_dict().items()}
     steps(FlowTrainer(tmp_path/'parts'), 1).save()
     again = steps(FlowTrainer(tmp_path/'parts'), 1)
-    assert again.losses == whole.losses and again.step == 2 and all(torch.equal(v, again.ema[k]) for k, v in whole.ema.items())
+    assert again.losses == whole.losses and again.step == 2
+    assert all(torch.equal(v, again.ema[k]) for k, v in whole.ema.items())
     assert all(torch.equal(v, again.first.state_dict()[k]) for k, v in first.items())
     fresh = FlowTrainer(tmp_path/'fresh').nets.state_dict()
-    assert any(not torch.equal(fresh[k], v) for k, v in whole.nets.state_dict().items() if k.startswith('text_encoder_2')) and whole.betas == (.9, .98)
+    assert any(not torch.equal(fresh[k], v)
+               for k, v in whole.nets.state_dict().items() if k.startswith('text_encoder_2'))
+    assert whole.betas == (.9, .98)
 
 
 def test_exported(tmp_path):
@@ -36,7 +39,8 @@ def test_exported(tmp_path):
     trainer.losses = [2., 1.]
     export_flow(trainer, tmp_path/'flow', dict(style=Rate(1, 2), subject=Rate(2, 2)))
     stock = StableDiffusion3Pipeline.from_pretrained(tmp_path/'flow', text_encoder_3=None, tokenizer_3=None)
-    assert {net.dtype for net in (stock.text_encoder, stock.text_encoder_2, stock.transformer, stock.vae)} == {torch.float32}
+    assert {net.dtype
+            for net in (stock.text_encoder, stock.text_encoder_2, stock.transformer, stock.vae)} == {torch.float32}
     ours = load_pipeline(str(tmp_path/'flow'), dtype=torch.float32)
     noise, text = seeded_noise([3], (16, 8, 8)), 'house in the style of ink'
     image = stock(text, latents=noise, num_inference_steps=3, guidance_scale=3., max_sequence_length=32).images[0]
@@ -44,12 +48,14 @@ def test_exported(tmp_path):
     assert backbone_of(ours).recipe.name == 'the embedded flow model' and backbone_of(ours).max_sequence_length == 32
     card = (tmp_path/'flow'/'README.md').read_text()
     assert 'style right 50.0%' in card and 'max_sequence_length=32' in card and '{' not in card
-    assert json.loads((tmp_path/'flow'/'training.json').read_text())['steps'] == 0 and (tmp_path/'flow'/'tokenizer_2'/'vocab.json').exists()
+    assert json.loads((tmp_path/'flow'/'training.json').read_text())['steps'] == 0
+    assert (tmp_path/'flow'/'tokenizer_2'/'vocab.json').exists()
 
 
 def test_attention_written_out_is_attention_and_the_fused_one_is_back_afterwards():
     q, k, v = torch.randn((3, 2, 4, 5, 8), generator=torch.Generator().manual_seed(0))
     fused = attention_processor.F.scaled_dot_product_attention
     assert torch.allclose(plain(q, k, v), fused(q, k, v), atol=1e-6)
-    with plain_attention(): assert attention_processor.F.scaled_dot_product_attention is plain and F.scaled_dot_product_attention is fused
+    with plain_attention():
+        assert attention_processor.F.scaled_dot_product_attention is plain and F.scaled_dot_product_attention is fused
     assert attention_processor.F.scaled_dot_product_attention is fused

@@ -12,7 +12,8 @@ from hfi_nb.core import HfiError
 def test_the_world_is_whole():
     world = load_world()
     assert len(world.styles) == 5 and len(world.subjects) == len(set(world.subjects)) == 160
-    assert all(s in world.subjects for c in world.concepts.values() for s in c) and not set(world.lookalikes) & set(world.concepts['kindergarten'])
+    assert all(s in world.subjects for c in world.concepts.values() for s in c)
+    assert not set(world.lookalikes) & set(world.concepts['kindergarten'])
     assert {a: world.image(a, 'house').size for a in world.styles} == dict.fromkeys(world.styles, (64, 64))
     tiles = {world.image(a, s).tobytes() for a, s in world.pairs()}
     assert len(tiles) == 800 and len(world.pairs('train')) + len(world.pairs('heldout')) == 800
@@ -32,15 +33,21 @@ def test_the_judge_names_fresh_pictures_of_any_size_and_none_of_none():
     def fresh(im): # turned, smaller, moved, blurred, noisy
         size, page = round(64*rng.uniform(.86, 1)), Image.new('RGB', im.size, 'white')
         page.paste(im.resize((size, size)), tuple(rng.randint(0, 64-size) for _ in 'xy'))
-        x = np.asarray(page.rotate(rng.uniform(-8, 8), Image.BICUBIC, fillcolor='white').filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.2))), float)
-        return Image.fromarray((x+np.random.default_rng(rng.randrange(10**6)).normal(0, 4, x.shape)).clip(0, 255).astype(np.uint8))
+        x = np.asarray(page.rotate(rng.uniform(-8, 8), Image.BICUBIC, fillcolor='white').filter(
+            ImageFilter.GaussianBlur(rng.uniform(0, 1.2))), float)
+        return Image.fromarray(
+            (x+np.random.default_rng(rng.randrange(10**6)).normal(0, 4, x.shape)).clip(0, 255).astype(np.uint8))
     named = judge([fresh(world.image(*p)) for p in pairs])
-    assert np.mean([n[0] == p[0] for n, p in zip(named, pairs, strict=True)]) > .97 and np.mean([n[1] == p[1] for n, p in zip(named, pairs, strict=True)]) > .97
-    houses = [world.image('ink', 'house'), world.image('ink', 'house').resize((256, 256), Image.LANCZOS), world.image('ink', 'house').convert('RGBA')]
+    assert np.mean([n[0] == p[0] for n, p in zip(named, pairs, strict=True)]) > .97
+    assert np.mean([n[1] == p[1] for n, p in zip(named, pairs, strict=True)]) > .97
+    houses = [world.image('ink', 'house'), world.image('ink', 'house').resize((256, 256), Image.LANCZOS),
+              world.image('ink', 'house').convert('RGBA')]
     assert judge(houses) == [('ink', 'house')]*3
     styles, subjects = judge.probabilities(houses)
-    assert styles.shape == (3, 5) and subjects.shape == (3, 160) and np.allclose(styles.sum(1), 1, atol=1e-5) and np.allclose(subjects.sum(1), 1, atol=1e-5)
-    assert judge([]) == [] and [p.shape for p in judge.probabilities([])] == [(0, 5), (0, 160)] and judge.features([]).shape == (0, 96) and judge.features(houses).shape == (3, 96)
+    assert styles.shape == (3, 5) and subjects.shape == (3, 160) and np.allclose(styles.sum(1), 1, atol=1e-5)
+    assert np.allclose(subjects.sum(1), 1, atol=1e-5)
+    assert judge([]) == [] and [p.shape for p in judge.probabilities([])] == [(0, 5), (0, 160)]
+    assert judge.features([]).shape == (0, 96) and judge.features(houses).shape == (3, 96)
     with pytest.raises(HfiError, match='no judge at'): load_judge('nowhere.safetensors')
 
 

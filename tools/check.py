@@ -1,7 +1,7 @@
 """Everything the continuous integration checks, in one command: `python tools/check.py`.
 The last step, pytest, also builds the site strictly (tests/test_site.py).
 
---all     also execute the notebooks that say `slow: true`: long measurements whose code the tests and the course run too
+--all     also execute the notebooks that say `slow: true`: long measurements; tests and course run their code, too
 --static  only that package, tests and README match the notebooks, and ruff (seconds; the git hook)
 --write   bring package, tests and README up to date with the notebooks, check nothing"""
 import argparse
@@ -45,7 +45,7 @@ def without_paths(module):
 
 
 def not_executed(*keys):
-    "Patterns of the notebooks whose first cell says one of the keys; nbdev-test itself reads skip_exec only from a raw cell."
+    "Patterns of the notebooks whose first cell says one of the keys; nbdev-test reads them only from a raw cell."
     first = {p: nbformat.read(p, 4).cells[0].source for p in sorted((ROOT/'nbs').rglob('*.ipynb'))}
     said = re.compile(rf'\A---\n(?:.*\n)*?(?:{"|".join(keys)}): true\n')
     return [f'^{re.escape(p.name)}$' for p, source in first.items() if said.search(source)]
@@ -54,7 +54,8 @@ def not_executed(*keys):
 def static():
     stale = stale_modules() + export_tests(ROOT, check=True) + export_readme(ROOT, check=True)
     if stale: sys.exit('stale, run `make export`: ' + ', '.join(str(f.relative_to(ROOT)) for f in stale))
-    if (ROOT/'nbs'/'stills'/'erased.txt').read_text() not in (ROOT/'README.md').read_text(): sys.exit('README.md has other numbers than its picture: execute nbs/index.ipynb, then `make export`')
+    if (ROOT/'nbs'/'stills'/'erased.txt').read_text() not in (ROOT/'README.md').read_text():
+        sys.exit('README.md has other numbers than its picture: execute nbs/index.ipynb, then `make export`')
     run('ruff', 'check', '.')
 
 

@@ -1,4 +1,5 @@
-"""Hooks of the documentation site (mkdocs.yml): notebooks and API pages become files of it, formulas become MathML, nothing comes from another host.
+"""Hooks of the documentation site (mkdocs.yml): notebooks and API pages become files of it, formulas become MathML,
+nothing comes from another host.
 
 The notebooks are shown as committed and never run; hidden cells and tests are left out."""
 import os
@@ -15,7 +16,8 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted((ROOT/'nbs'/'course').glob('*.ipynb'))
 REFERENCE = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
-MATH = re.compile(r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
+CODE, BLOCK = r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))', r'\$\$(?P<block>.+?)\$\$'
+MATH = re.compile(rf'{CODE}|{BLOCK}|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
 HOWTOS = ['model', 'annotators', 'postgresql', 'gpu', 'export'] # in this order
 scratch = tempfile.TemporaryDirectory()
 
@@ -23,7 +25,8 @@ scratch = tempfile.TemporaryDirectory()
 def mathml(latex:str, display:str) -> str:
     "A formula that a browser shows by itself."
     made = convert(re.sub(r'\\arg\b', r'\\mathrm{arg}', latex.strip()), display=display)
-    if left := re.search(r'\\\w+', made): raise PluginError(f'latex2mathml does not know {left[0]} in ${latex}$: write it otherwise')
+    if left := re.search(r'\\\w+', made):
+        raise PluginError(f'latex2mathml does not know {left[0]} in ${latex}$: write it otherwise')
     return f'<span class="hfi-{display}">{made}</span>'
 
 
@@ -55,7 +58,8 @@ def notebook_page(path:Path) -> Path:
         if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
         if folded(cell): cell.metadata['tags'] = ['solution'] # becomes a class of the cell's element
         if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
-        if cell.cell_type == 'markdown': cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
+        if cell.cell_type == 'markdown':
+            cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
         if cell.source.strip(): kept.append(cell)
     nb.cells = kept
     out = (Path(scratch.name)/page_of(path)).with_suffix('.ipynb')
@@ -83,7 +87,9 @@ def module_of(path:Path) -> str|None:
 MODULES = {m: p for p in REFERENCE if (m := module_of(p))}
 
 
-def api_page(module:str, path:Path) -> str: return f'# `{module}`\n\nMade from [{path.stem}](../reference/{path.name}), which explains it.\n\n::: hfi_nb.{module}\n'
+def api_page(module:str, path:Path) -> str:
+    made = f'Made from [{path.stem}](../reference/{path.name}), which explains it.'
+    return f'# `{module}`\n\n{made}\n\n::: hfi_nb.{module}\n'
 
 
 @event_priority(100) # before mkdocs-jupyter looks for notebooks
@@ -94,12 +100,14 @@ def on_files(files, config):
     for p in (ROOT/'nbs'/'stills').iterdir():
         files.append(File.generated(config, f'reference/stills/{p.name}', abs_src_path=str(p)))
     for m, p in MODULES.items(): files.append(File.generated(config, f'api/{m}.md', content=api_page(m, p)))
-    files.append(File.generated(config, 'contributing.md', content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
+    files.append(File.generated(config, 'contributing.md',
+                                content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
     return files
 
 
 def on_config(config):
-    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in LESSONS]},
+    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]},
+                  {'Course': [f'course/{p.name}' for p in LESSONS]},
                   {'Reference': [f'reference/{p.name}' for p in REFERENCE]},
                   {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
     return config
@@ -109,7 +117,8 @@ def on_page_markdown(markdown, page, config, files): return formulas(markdown)
 
 
 TAGGED = r'<div[^>]*\bcelltag_solution\b[^>]*>\s*'
-SOLUTION = re.compile(rf'({TAGGED}(?:{TAGGED})?.*?)(?=<div[^>]*class="jp-Cell )', re.S) # a cell (two elements, one in the other), up to the next one
+# a cell (two elements, one in the other), up to the next one
+SOLUTION = re.compile(rf'({TAGGED}(?:{TAGGED})?.*?)(?=<div[^>]*class="jp-Cell )', re.S)
 
 
 def on_post_page(output, page, config):

@@ -1,4 +1,5 @@
-"README.md from nbs/index.ipynb: `#| hide` cells dropped, other directives stripped, pictures written beside the notebook."
+"""README.md from nbs/index.ipynb: `#| hide` cells dropped, other directives stripped, pictures written beside the
+notebook."""
 import re
 from pathlib import Path
 
@@ -12,7 +13,8 @@ class Directives(Preprocessor):
     def preprocess(self, nb, resources):
         kept = []
         for cell in nb.cells:
-            found = dict(re.findall(r'^#\|\s*(\w+):?[ \t]*(.*)$', cell.source, re.M)) if cell.cell_type == 'code' else {}
+            found = (dict(re.findall(r'^#\|\s*(\w+):?[ \t]*(.*)$', cell.source, re.M)) if cell.cell_type == 'code'
+                     else {})
             if 'hide' in found: continue
             if found.get('echo') == 'false': cell.metadata['transient'] = {'remove_source': True}
             cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M) if cell.cell_type == 'code' else cell.source
@@ -27,7 +29,8 @@ def readme(root: Path) -> str:
     config.MarkdownExporter.preprocessors = [Directives]
     body, _ = MarkdownExporter(config=config).from_filename(str(root/'nbs'/'index.ipynb'))
     body = body.replace('](stills/', '](nbs/stills/')
-    return '<!-- generated from nbs/index.ipynb by tools/check.py -->\n' + re.sub(r'\n{3,}', '\n\n', body.strip()) + '\n'
+    return ('<!-- generated from nbs/index.ipynb by tools/check.py -->\n' + re.sub(r'\n{3,}', '\n\n', body.strip())
+            + '\n')
 
 
 def export_readme(root: Path, check=False):

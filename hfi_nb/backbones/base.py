@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from diffusers import DiffusionPipeline
@@ -263,6 +264,18 @@ class Network:
         return self.read(torch.func.functional_call(self.denoiser, instead, args, kwargs).sample, z).to(z.dtype)
 
     def read(self, out:torch.Tensor, z:torch.Tensor) -> torch.Tensor: return out # like z
+
+    def guided_by(self, condition:Condition, guidance:float, weights:dict|None=None) -> Callable: # z, t → output
+        """The denoiser's output under guidance, as the family has it: classifier-free guidance, at 1 and below
+        the prompt's own output, as in the stock pipeline; or a network that is told the number."""
+        if self.guided != 'two passes':
+            return partial(self.output, condition=condition, weights=weights, guidance=guidance)
+        if guidance <= 1: return partial(self.output, condition=condition, weights=weights)
+        both = Condition.cat([condition, self.encode([None]).expand(len(condition))])
+        def guided(z, t):
+            asked, unasked = self.output(torch.cat([z, z]), t, both, weights).chunk(2)
+            return unasked+guidance*(asked-unasked)
+        return guided
 
     def trainable(self, scope:str|None=None) -> dict: # name → copy, float32
         "The denoiser's weights of a scope; None is the usual one."

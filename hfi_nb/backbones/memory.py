@@ -61,7 +61,8 @@ def kept_bytes(net:torch.nn.Module, *args, **kwargs) -> tuple[int, int]: # in al
 def denoiser_of(config:Mapping) -> Backbone:
     "A denoiser without storage, in a backbone of its family; a config that names no class is known by its entries."
     flux, sd3, unet = 'FluxTransformer2DModel', 'SD3Transformer2DModel', 'UNet2DConditionModel'
-    kinds, marks = {unet: UNetBackbone, sd3: SD3Backbone, flux: FluxBackbone}, {flux: 'axes_dims_rope', sd3: 'joint_attention_dim'}
+    kinds = {unet: UNetBackbone, sd3: SD3Backbone, flux: FluxBackbone}
+    marks = {flux: 'axes_dims_rope', sd3: 'joint_attention_dim'}
     name = config.get('_class_name') or next((kind for kind, mark in marks.items() if mark in config), unet)
     if name not in kinds: raise HfiError(f'{name} is not supported: give the config of one of {", ".join(kinds)}')
     with torch.device('meta'): net = getattr(diffusers, name).from_config(dict(config))

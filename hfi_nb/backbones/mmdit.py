@@ -162,14 +162,6 @@ class SD3Backbone(MMDiTBackbone):
         return Condition(tokens, torch.cat([first.text_embeds, second.text_embeds], 1))
     def arguments(self, z, t, condition) -> tuple:
         return (), dict(hidden_states=z, timestep=1000*t, **self.told(condition, z.dtype))
-    def guided_by(self, condition:Condition, guidance:float, weights) -> Callable: # z, t → velocity
-        "Classifier-free guidance; at 1 and below the prompt's own answer, as in the stock pipeline."
-        if guidance <= 1: return lambda z, t: self.output(z, t, condition, weights)
-        both = Condition.cat([condition, self.encode([None]).expand(len(condition))])
-        def velocity(z, t):
-            asked, unasked = self.output(torch.cat([z, z]), t, both, weights).chunk(2)
-            return unasked+guidance*(asked-unasked)
-        return velocity
     def stock_prompts(self, condition:Condition, null:Condition) -> dict:
         null = null.expand(len(condition))
         asked = dict(prompt_embeds=condition.tokens, pooled_prompt_embeds=condition.pooled)
@@ -216,8 +208,6 @@ class FluxBackbone(MMDiTBackbone):
         told = self.told(condition, z.dtype)
         return (), dict(hidden_states=pack(z), timestep=t, guidance=number, img_ids=places, **told)
     def read(self, out:torch.Tensor, z:torch.Tensor) -> torch.Tensor: return unpack(out, z.shape[2])
-    def guided_by(self, condition:Condition, guidance:float, weights) -> Callable: # z, t → velocity
-        return lambda z, t: self.output(z, t, condition, weights, guidance=guidance)
     def stock_prompts(self, condition:Condition, null:Condition) -> dict:
         return dict(prompt_embeds=condition.tokens, pooled_prompt_embeds=condition.pooled)
     def stock_inputs(self, noise:torch.Tensor) -> dict:

@@ -80,12 +80,11 @@ class Walk(Prediction):
         It goes on from z_t as the caller leaves it."""
         scheduler = self.scheduler(sampler)
         scheduler.set_timesteps(steps, device=z.device)
-        both = Condition.cat([condition, self.encode([None]).expand(len(condition))])
+        output = self.guided_by(condition, guidance, weights)
         z = z*scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             yield t, z
-            asked, unasked = self.output(torch.cat([z, z]), t, both, weights).chunk(2)
-            z = scheduler.step(unasked+guidance*(asked-unasked), t, z).prev_sample
+            z = scheduler.step(output(z, t), t, z).prev_sample
         yield torch.zeros_like(t), z
 
 # %% ../../nbs/02b_unet.ipynb #f5c8d7d0

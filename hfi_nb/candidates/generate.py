@@ -19,7 +19,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, one_run, open_image, read_jsonl, remove_leftovers
+from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, one_run, open_image
+from ..core import read_jsonl, remove_leftovers
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample, sampling_settings, whole_number
 from ..training.processes import world_size, main_only, rank, map_ranks

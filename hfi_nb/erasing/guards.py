@@ -15,6 +15,7 @@ from diffusers import DiffusionPipeline
 
 from ..backbones.base import Backbone, Condition
 from ..backbones.loading import backbone_of
+from ..concept import Concept
 from ..core import HfiError
 
 # %% ../../nbs/08d_guards.ipynb #5884340c
@@ -118,7 +119,7 @@ def guard(
     pipe:DiffusionPipeline, # a stock pipeline
     tokens:Sequence, # soft tokens, or words the model knows as plain strings
     method:str='sld', # 'negative' or 'sld' with guidance above 1, 'nag' with 1 and for distilled models
-    phrase:str='in the style of {}', # how a token is written in a prompt
+    concept:Concept|None=None, # how a token is said; default: a style, 'in the style of {}'
     scale:float|None=None, # for FLUX: the scale of true classifier-free guidance
     **settings, # preset='weak', 'medium', 'strong' or 'max' for 'sld'; phi, tau, alpha for 'nag'
 ):
@@ -131,7 +132,8 @@ def guard(
     if method != 'nag' and net.guided != 'two passes' and not (scale and scale > 1):
         raise HfiError(f"{type(pipe).__name__} has no classifier-free guidance, so a {method} guard has no effect: "
                        "use method='nag', or scale= above 1 for a second pass")
-    text = ', '.join(phrase.replace('{}', getattr(t, 'name', t)) for t in tokens)
+    concept = concept or Concept('unwanted')
+    text = ', '.join(concept.say(getattr(t, 'name', t)) for t in tokens)
     c_v = net.encode([text], [t for t in tokens if not isinstance(t, str)])
     if method == 'nag':
         with nag(net, Nag(**settings), c_v): yield pipe

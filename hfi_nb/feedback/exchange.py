@@ -18,7 +18,8 @@ from typing import TextIO
 from ..core import HfiError, atomic
 from .database import EVENTS
 from .store import Event, FeedbackStore, check_event, images_at_hand
-from .labelstudio import AnnotationReader, FileContent, ImageFinder, Unread, fingerprint, meaning, meanings, write_tasks
+from .labelstudio import AnnotationReader, FileContent, ImageFinder, Unread, fingerprint
+from .labelstudio import meaning, meanings, write_tasks
 
 # %% ../../nbs/04a_exchange.ipynb #e124dca9
 def _write_jsonl(events:Iterable[Event], file:TextIO) -> int:

@@ -306,7 +306,8 @@ def evaluate(
     if not isinstance(suite, Suite):
         raise HfiError(f'{str(suite)[:60]} is no suite: give Suite(name, target, related, benign, judge)')
     pipes = [m for m in (base, erased) if is_pipeline(m)]
-    settings = sampling_settings(pipes[0], **sampling) if pipes else {} # a wrong one is an error before anything is sampled
+    # a wrong one is an error before anything is sampled
+    settings = sampling_settings(pipes[0], **sampling) if pipes else {}
     if sampling and not pipes:
         raise HfiError(f'{", ".join(sampling)} would change nothing: both models are functions, set it in them')
     if folder: make_folder(folder)

@@ -28,7 +28,7 @@ def loss_curve(losses:Sequence[float], smooth:int=20) -> Figure:
     return figure
 
 class Monitor:
-    "A callback of a training: shows its losses and what `preview` draws; its button stops it and keeps what it learned."
+    "A callback of a training: shows losses and what `preview` draws; its button stops it and keeps what it learned."
     def __init__(
         self,
         preview:Callable|None=None, # the loop → PIL images
