@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EMBEDDED', 'check_model', 'check_out', 'readable_images', 'paired_images', 'named_concept', 'erase_shown',
-           'what_was_done']
+           'erase_listed', 'what_was_done']
 
 # %% ../nbs/12f_without_study.ipynb #bd41b03e
 import shlex
@@ -56,11 +56,11 @@ def paired_images(folder:Path, without:Path|None) -> tuple: # images with the co
     return tuple([open_image(f) for f in files] for files in find_pairs(*sides))
 
 # %% ../nbs/12f_without_study.ipynb #2f74c97c
-def named_concept(name:str|None, kind:str, phrase:str|None, word:str|None) -> Concept:
+def named_concept(name:str|None, kind:str, word:str|None) -> Concept:
     "The concept that images show, whose name may be left out."
     if kind == 'object' and not (word or name):
         raise HfiError('the token of an object starts at a coarse word: give --concept or --word, e.g. --word animal')
-    return concept_of(name or 'unwanted', kind, phrase, word or (name if kind == 'object' else None))
+    return concept_of(name or 'unwanted', kind, None, word or (name if kind == 'object' else None))
 
 def erase_shown(
     images:Path, # folder
@@ -84,6 +84,23 @@ def erase_shown(
     pipe, part = load_pipeline(model), out.with_name(f'{out.name}.part')
     erased, token = erase_images(pipe, shown, concept, texts, opposite, part, inversion, **settings)
     facts = save_alone(pipe, erased, out, dict(concept=concept.name, images=len(shown)), token, lora)
+    shutil.rmtree(part, ignore_errors=True)
+    yield what_was_done(facts, out, model)
+
+def erase_listed(leco:Path, model:str|None, out:Path, lora:int, settings:dict) -> Iterator: # the plan, then what was done
+    "A stage: the words of a prompt file of LECO are erased, and the pipeline or a LoRA is saved."
+    from hfi_nb.erasing.leco import read_leco
+    found = read_leco(leco)
+    check_model(model)
+    check_out(out)
+    texts = [*found['tokens'], *found['rejected']]
+    yield lambda: dict(words=', '.join(texts), model=model, method=settings['method'], writes=out)
+    from hfi_nb.backbones.loading import load_pipeline
+    from hfi_nb.erasing.erase import erase
+    from hfi_nb.erasing.from_images import save_alone
+    pipe, part = load_pipeline(model), out.with_name(f'{out.name}.part')
+    erased = erase(pipe, path=part/'erasing.safetensors', **found | settings)
+    facts = save_alone(pipe, erased, out, dict(concept=', '.join(texts)), rank=lora)
     shutil.rmtree(part, ignore_errors=True)
     yield what_was_done(facts, out, model)
 

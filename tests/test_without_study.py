@@ -30,8 +30,8 @@ def test_checks(tmp_path):
     (tmp_path/'some'/'b.png').write_text('no image')
     with pytest.raises(HfiError, match='b.png is damaged or no image'): readable_images(tmp_path/'some')
     with pytest.raises(HfiError, match='holds no images: three to five'): readable_images(tmp_path/'empty')
-    with pytest.raises(HfiError, match='starts at a coarse word: give --concept or --word'): named_concept(None, 'object', None, None)
-    assert named_concept('cat', 'object', None, None).start == 'cat' and named_concept(None, 'style', None, None).name == 'unwanted'
+    with pytest.raises(HfiError, match='starts at a coarse word: give --concept or --word'): named_concept(None, 'object', None)
+    assert named_concept('cat', 'object', None).start == 'cat' and named_concept(None, 'style', None).name == 'unwanted'
 
 
 def test_embedded():
