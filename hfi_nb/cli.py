@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'show_version', 'main', 'run', 'open_study', 'generate', 'import_own', 'told', 'label', 'reward', 'invert',
            'check', 'erase_in_study', 'erase', 'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round',
-           'status', 'doctor', 'demo', 'lab']
+           'status', 'doctor', 'start', 'demo', 'lab']
 
 # %% ../nbs/13_cli.ipynb #da2fa81d
 import sys
@@ -17,9 +17,10 @@ import typer
 
 from .choices import concept_of, read_judge, read_suite, status_of
 from .core import HfiError, make_folder, read_json
+from .lab import copy_notebooks
 from .machine import machine_facts
 from .terminal import OPTIONAL, cost, existing_study, read_lines, run_app, say, stage
-from .without_study import check_model, erase_shown, named_concept
+from .without_study import check_model, erase_listed, erase_shown, named_concept
 
 # %% ../nbs/13_cli.ipynb #2316316d
 app = typer.Typer(
@@ -195,7 +196,7 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
 # %% ../nbs/13_cli.ipynb #cf93f4df
 @stage(app)
 def erase(
-    folder:Path=OPTIONAL, # of the study; left out with --images
+    folder:Path=OPTIONAL, # of the study; left out with --images and --leco
     contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object each says with {} where it stands
     method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
     preset:str='hfi_nb', # or paper: the published algorithm with its authors' numbers
@@ -210,25 +211,27 @@ def erase(
     rejected:bool=False, # erase the prompts whose images were rejected, too
     images:Path=None, # without a study: folder of images of what is unwanted, three to five are enough
     without:Path=None, # with --images: the same images without it, under the same names
-    model:str=None, # with --images: a pipeline folder, a single file or a hub id
+    leco:Path=None, # without a study: prompt file of LECO
+    model:str=None, # with --images or --leco: a pipeline folder, a single file or a hub id
     concept:str=None, # with --images: its name
     kind:str='style', # with --images: style or object
     word:str=None, # with --images: coarse word at which the token starts; by the kind by default
     benign:Path=None, # with --images: text file of what must stay; words of the model's vocabulary by default
     token_steps:int=None, # with --images: of the inversion, at most
-    out:Path=Path('erased'), # with --images: folder for the pipeline or LoRA
-    lora:int=0, # with --images: write a LoRA of this rank; 0: a pipeline folder
+    out:Path=Path('erased'), # with --images or --leco: folder for the pipeline or LoRA
+    lora:int=0, # with --images or --leco: write a LoRA of this rank; 0: a pipeline folder
 ):
     "Erase the tokens of a study, or what a few images show; a stopped run goes on where it was."
     given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, every=every,
                  checkpointing=checkpointing, seed=seed)
     settings = dict(method=method, preset=preset) | {k: v for k, v in given.items() if v is not None}
-    if images and not folder:
+    if images and not folder and not leco:
         inversion = dict(steps=token_steps) if token_steps else {}
-        shown = named_concept(concept, kind, None, word)
+        shown = named_concept(concept, kind, word)
         return erase_shown(images, without, model, shown, benign, out, lora, inversion, settings)
-    if folder and contexts and not images: return erase_in_study(folder, contexts, rejected, settings)
-    raise HfiError('give a study and a file of contexts, or --images and --model')
+    if leco and not folder and not images: return erase_listed(leco, model, out, lora, settings)
+    if folder and contexts and not (images or leco): return erase_in_study(folder, contexts, rejected, settings)
+    raise HfiError('give a study and a file of contexts, or --images and --model, or --leco and --model')
 
 # %% ../nbs/13_cli.ipynb #307d4321
 @stage(app)
@@ -362,6 +365,16 @@ def doctor(json:Annotated[bool, told('print one line of JSON')] = False):
 
 # %% ../nbs/13_cli.ipynb #3a843238
 @app.command()
+def start(
+    folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/first'),
+    concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'ink',
+    images:Annotated[int, told('to look at', min=16)] = 96,
+    simulate:Annotated[bool, told('a program clicks in your place')] = False):
+    "Your first study, guided: the embedded model draws, you click, it forgets; a stopped run goes on where it was."
+    from hfi_nb.worlds.emoji.first_study import first_study
+    first_study(folder, concept, simulate, images, log=typer.echo)
+
+@app.command()
 def demo(
     folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/demo'),
     concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'openmoji',
@@ -373,13 +386,15 @@ def demo(
     typer.echo(f'\n{as_text(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
 
 @app.command()
-def lab(folder:Annotated[Path, typer.Argument(help='of the notebooks')] = Path('nbs')):
-    "Open the notebooks in JupyterLab, at their index."
+def lab(
+    folder:Annotated[Path, typer.Argument(help='of the notebooks; they are copied there if it is new')] = Path('nbs'),
+    show:Annotated[bool, typer.Option('--open/--no-open', help='JupyterLab, at their index')] = True):
+    "The notebooks in JupyterLab; outside a clone they are copied first, and what you changed stays."
     import subprocess
-    index = folder/'index.ipynb'
-    if not index.is_file():
-        raise HfiError(f'{index} does not exist: run this in a clone of the repository, or name its nbs folder')
-    raise typer.Exit(subprocess.run([sys.executable, '-m', 'jupyterlab', str(index)]).returncode)
+    for what, names in copy_notebooks(folder).items():
+        if names: typer.echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')
+    index = [sys.executable, '-m', 'jupyterlab', str(folder/'index.ipynb')]
+    if show: raise typer.Exit(subprocess.run(index).returncode)
 
 # %% ../nbs/13_cli.ipynb #4defb9f0
 if __name__ == '__main__' and '__file__' in globals(): run() # not in the notebook

@@ -50,6 +50,7 @@ def test_wrong(tmp_path):
     (tmp_path/'prompts.txt').write_text('house')
     assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path) and 'no study yet' in said('reward', tmp_path)
     assert '--images and --model' in said('erase', tmp_path) and 'no model: give --model' in said('erase', '--images', pictures)
+    assert 'cannot be read' in said('erase', '--leco', tmp_path/'none.yaml', '--model', 'emoji')
     assert 'is no folder' in said('erase', '--images', tmp_path/'none', '--model', 'emoji')
     assert 'was not written by this command' in said('erase', '--images', pictures, '--model', 'emoji', '--out', pictures)
     assert 'does not exist' in said('generate', tmp_path/'s', tmp_path/'prompts.txt', '--concept', 'x', '--model', './nowhere')
@@ -73,6 +74,9 @@ def test_erase_images(tmp_path, monkeypatch):
     assert 'quick check' in said and 'hfi audit erased emoji openmoji' in said and (tmp_path/'erased'/'model_index.json').exists()
     assert not (tmp_path/'erased.part').exists() and not (tmp_path/'erased.new').exists()
     assert 'load_lora_weights' in hfi('--updates', '10', '--batch', '2', '--lora', '4', '--out', 'lora')
+    (tmp_path/'prompts.yaml').write_text('- target: openmoji\n')
+    listed = ['erase', '--leco', 'prompts.yaml', '--model', 'emoji', '--method', 'uce', '--out', 'listed']
+    assert 'hfi audit listed emoji openmoji' in CliRunner().invoke(app, listed, catch_exceptions=False).output
     assert {'pytorch_lora_weights.safetensors', 'token.safetensors', 'hfi.json'} <= {f.name for f in (tmp_path/'lora').iterdir()}
 
 
