@@ -17,7 +17,7 @@ from ..backbones.sampling import sample
 from ..concept import Concept, as_list, insert_phrase
 from ..core import make_folder, versions, write_json
 from .erase import erase, erasing_facts
-from .export import save_lora
+from .export import save_lora, save_pipeline
 from .targets import vocabulary_words
 from ..tokens.inversion import invert
 from ..tokens.token import SoftToken
@@ -66,7 +66,7 @@ def save_alone(
     new = make_folder(out.with_name(f'{out.name}.new'))
     facts = facts | dict(base=model_hash(base), erased=model_hash(erased), **erasing_facts(erased), versions=versions())
     if rank: facts['relative_error'] = save_lora(base, erased, new, rank)
-    else: erased.save_pretrained(new)
+    else: save_pipeline(erased, new)
     if token: token.save(new/'token.safetensors')
     write_json(new/FACTS, facts)
     shutil.rmtree(out, ignore_errors=True)
