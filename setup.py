@@ -12,18 +12,31 @@ cfg = parser['DEFAULT']
 def words(key): return cfg.get(key, '').split()
 
 
+# what those who use it may want, and those who work on it; NudeNet's licence (AGPL) keeps it out of `all`
+PARTS = ('page', 'postgres', 'crowd')
+EXTRAS = {extra: words(f'{extra}_requirements') for extra in (*PARTS, 'nudenet', 'world', 'site', 'dev')}
+EXTRAS['all'] = sorted({word for part in PARTS for word in EXTRAS[part]})
+
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
-    author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'], license='Apache-2.0 AND CC-BY-SA-4.0',
+    author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'],
+    license='Apache-2.0 AND CC-BY-SA-4.0',
+    project_urls={'Documentation': cfg['doc_host']+cfg['doc_baseurl'], 'Source': cfg['git_url'],
+                  'Changelog': cfg['git_url']+'/blob/main/CHANGELOG.md'},
     long_description=Path('README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-    classifiers=['Development Status :: 3 - Alpha', 'Framework :: Jupyter :: JupyterLab',
-                 'Intended Audience :: Education',
-                 'Intended Audience :: Science/Research', 'Programming Language :: Python :: 3',
-                 'Topic :: Scientific/Engineering :: Artificial Intelligence', 'Typing :: Typed'],
-    packages=[*find_packages(include=['hfi_nb', 'hfi_nb.*']), 'hfi_nb.data'], package_dir={'hfi_nb.data': 'data'},
-    package_data={'hfi_nb': ['py.typed'], 'hfi_nb.data': ['**/*']},
-    python_requires='>=' + cfg['min_python'], install_requires=words('requirements'),
-    extras_require={extra: words(f'{extra}_requirements') for extra in ('dev', 'site', 'world', 'postgres', 'page',
-                                                                        'crowd', 'nudenet')},
+    classifiers=[
+        'Development Status :: 3 - Alpha', 'Environment :: Console', 'Framework :: Jupyter :: JupyterLab',
+        'Intended Audience :: Developers', 'Intended Audience :: Education', 'Intended Audience :: Science/Research',
+        'Operating System :: MacOS', 'Operating System :: POSIX :: Linux',
+        *(f'Programming Language :: Python :: {v}' for v in ('3', '3 :: Only', '3.11', '3.12', '3.13')),
+        'Topic :: Multimedia :: Graphics', 'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Typing :: Typed'],
+    # the mini world and the notebooks lie beside the package in a clone, and inside it in a wheel
+    packages=[*find_packages(include=['hfi_nb', 'hfi_nb.*']), 'hfi_nb.data', 'hfi_nb.notebooks'],
+    package_dir={'hfi_nb.data': 'data', 'hfi_nb.notebooks': 'nbs'},
+    package_data={'hfi_nb': ['py.typed'], 'hfi_nb.data': ['**/*'],
+                  'hfi_nb.notebooks': [f'{place}*.{kind}' for place in ('', 'course/', 'stills/', 'course/stills/')
+                                       for kind in ('ipynb', 'png', 'txt', 'safetensors')]},
+    python_requires='>='+cfg['min_python'], install_requires=words('requirements'), extras_require=EXTRAS,
     entry_points={'console_scripts': words('console_scripts'), 'nbdev': ['hfi_nb=hfi_nb._modidx:d']},
 )

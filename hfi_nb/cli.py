@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'show_version', 'main', 'run', 'open_study', 'generate', 'import_own', 'told', 'label', 'reward', 'invert',
-           'check', 'erase', 'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round', 'status', 'doctor',
-           'demo', 'lab']
+           'check', 'erase_in_study', 'erase', 'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round',
+           'status', 'doctor', 'start', 'demo', 'lab']
 
 # %% ../nbs/13_cli.ipynb #da2fa81d
 import sys
@@ -15,10 +15,12 @@ from typing import Annotated
 
 import typer
 
-from .choices import agreement_of, concept_of, read_judge, read_suite
+from .choices import concept_of, read_judge, read_suite, status_of
 from .core import HfiError, make_folder, read_json
+from .lab import copy_notebooks
 from .machine import machine_facts
-from .terminal import cost, existing_study, read_lines, run_app, say, stage
+from .terminal import OPTIONAL, cost, existing_study, read_lines, run_app, say, stage
+from .without_study import check_model, erase_listed, erase_shown, named_concept
 
 # %% ../nbs/13_cli.ipynb #2316316d
 app = typer.Typer(
@@ -72,6 +74,7 @@ def generate(
     texts, numbers = [p.text for p in found for _ in range(seeds)], seeds_of([p for p in found for _ in range(seeds)])
     sampling = {k: v for k, v in dict(steps=steps, guidance=guidance, sampler=sampler).items() if v is not None}
     new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip)
+    if model: check_model(model)
     def plan():
         pipe = open_study(folder).pipe if (folder/'study.json').exists() else load_pipeline(model or 'emoji')
         return cost(pipe, 2*len(texts)*(steps or 20), images=len(texts), **sampling)
@@ -94,6 +97,7 @@ def import_own(
     "Bring your own images into a study; duplicates are passed over, prompts are read from what lies beside the images."
     if not images.is_dir(): raise HfiError(f'{images} is no folder: give the folder that holds the images')
     new = dict(model=model, concept=concept_of(concept, kind, None, None), clip=clip)
+    if model: check_model(model)
     yield lambda: dict(files=sum(f.is_file() for f in images.rglob('*')))
     from hfi_nb.candidates.importing import import_images
     study = open_study(folder, **new)
@@ -177,11 +181,23 @@ def check(
     said = {t.name: f'alone {c.alone}, beside other words {c.modifier}: {c.advice}' for t, c in checks}
     yield said | dict(next=f'hfi erase {folder} {contexts}')
 
+# %% ../nbs/13_cli.ipynb #c42cd551
+def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
+    "The stage of a study that erases: its cost, then what it did."
+    from hfi_nb.concept import insert_phrase
+    texts, study = read_lines(contexts), open_study(folder)
+    if study.concept.is_object and not any('{}' in text for text in texts):
+        raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
+                       f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
+    yield lambda: cost(study.pipe, 0, contexts=len(texts), **settings)
+    study.erase(texts, rejected=rejected, **settings)
+    yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')
+
 # %% ../nbs/13_cli.ipynb #cf93f4df
 @stage(app)
 def erase(
-    folder:Path, # of the study
-    contexts:Path, # text file of benign prompts to erase it in; for an object each says with {} where it stands
+    folder:Path=OPTIONAL, # of the study; left out with --images and --leco
+    contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object each says with {} where it stands
     method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
     preset:str='hfi_nb', # or paper: the published algorithm with its authors' numbers
     start:str=None, # uce, uce-near or rece: train on from what this formula makes
@@ -193,19 +209,29 @@ def erase(
     checkpointing:bool=None, # less memory, a third more time
     seed:int=None, # of training points and noise
     rejected:bool=False, # erase the prompts whose images were rejected, too
+    images:Path=None, # without a study: folder of images of what is unwanted, three to five are enough
+    without:Path=None, # with --images: the same images without it, under the same names
+    leco:Path=None, # without a study: prompt file of LECO
+    model:str=None, # with --images or --leco: a pipeline folder, a single file or a hub id
+    concept:str=None, # with --images: its name
+    kind:str='style', # with --images: style or object
+    word:str=None, # with --images: coarse word at which the token starts; by the kind by default
+    benign:Path=None, # with --images: text file of what must stay; words of the model's vocabulary by default
+    token_steps:int=None, # with --images: of the inversion, at most
+    out:Path=Path('erased'), # with --images or --leco: folder for the pipeline or LoRA
+    lora:int=0, # with --images or --leco: write a LoRA of this rank; 0: a pipeline folder
 ):
-    "Erase the tokens; a stopped run goes on where it was."
-    from hfi_nb.concept import insert_phrase
-    texts, study = read_lines(contexts), open_study(folder)
-    if study.concept.is_object and not any('{}' in text for text in texts):
-        raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
-                       f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
+    "Erase the tokens of a study, or what a few images show; a stopped run goes on where it was."
     given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, every=every,
                  checkpointing=checkpointing, seed=seed)
-    given = {k: v for k, v in given.items() if v is not None}
-    yield lambda: cost(study.pipe, 0, method=method, preset=preset, contexts=len(texts), **given)
-    study.erase(texts, method=method, preset=preset, rejected=rejected, **given)
-    yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')
+    settings = dict(method=method, preset=preset) | {k: v for k, v in given.items() if v is not None}
+    if images and not folder and not leco:
+        inversion = dict(steps=token_steps) if token_steps else {}
+        shown = named_concept(concept, kind, word)
+        return erase_shown(images, without, model, shown, benign, out, lora, inversion, settings)
+    if leco and not folder and not images: return erase_listed(leco, model, out, lora, settings)
+    if folder and contexts and not (images or leco): return erase_in_study(folder, contexts, rejected, settings)
+    raise HfiError('give a study and a file of contexts, or --images and --model, or --leco and --model')
 
 # %% ../nbs/13_cli.ipynb #307d4321
 @stage(app)
@@ -247,6 +273,7 @@ def audit(
     folder:Path=None, # keeps images and evaluation.json
 ):
     "Does a model that somebody else erased still show the concept, and what was lost?"
+    for name in (model, base): check_model(name)
     suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if target else None, n)
     yield lambda: dict(prompts=len(suite.prompts), images=2*len(suite.prompts))
     from hfi_nb.backbones.loading import load_pipeline
@@ -329,21 +356,7 @@ def next_round(
 @app.command()
 def status(folder:Path, json:Annotated[bool, told('print one line of JSON')] = False):
     "What is done, open or stale, what people said, and which command comes next."
-    from hfi_nb.candidates.generate import load_images
-    from hfi_nb.stages import STAGES
-    study = open_study(folder)
-    answers, stages = study.store.by_annotator(study.name), study.stages
-    labels = study.store.labels(study.name)
-    facts = dict(
-        concept=f'{study.name} ({study.concept.kind})', model=study.settings['model'] or 'a pipeline in memory',
-        images=len(load_images(folder)), labels=len(labels), unwanted=sum(labels.values()),
-        annotators=', '.join(answers) or 'nobody yet')
-    if len(answers) > 1: facts['agreement'] = agreement_of(study)
-    for name, known in STAGES.items():
-        state = stages.state(name)
-        facts[name] = state if state != 'stale' else f'stale: {stages.why_stale(name)}, run {known.command}'
-    command = stages.next_command()
-    say(facts | dict(next=f'{command} {folder}' if command else 'nothing: all is done'), json)
+    say(status_of(open_study(folder)), json)
 
 @app.command()
 def doctor(json:Annotated[bool, told('print one line of JSON')] = False):
@@ -351,6 +364,16 @@ def doctor(json:Annotated[bool, told('print one line of JSON')] = False):
     say(machine_facts(), json)
 
 # %% ../nbs/13_cli.ipynb #3a843238
+@app.command()
+def start(
+    folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/first'),
+    concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'ink',
+    images:Annotated[int, told('to look at', min=16)] = 96,
+    simulate:Annotated[bool, told('a program clicks in your place')] = False):
+    "Your first study, guided: the embedded model draws, you click, it forgets; a stopped run goes on where it was."
+    from hfi_nb.worlds.emoji.first_study import first_study
+    first_study(folder, concept, simulate, images, log=typer.echo)
+
 @app.command()
 def demo(
     folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/demo'),
@@ -363,13 +386,15 @@ def demo(
     typer.echo(f'\n{as_text(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
 
 @app.command()
-def lab(folder:Annotated[Path, typer.Argument(help='of the notebooks')] = Path('nbs')):
-    "Open the notebooks in JupyterLab, at their index."
+def lab(
+    folder:Annotated[Path, typer.Argument(help='of the notebooks; they are copied there if it is new')] = Path('nbs'),
+    show:Annotated[bool, typer.Option('--open/--no-open', help='JupyterLab, at their index')] = True):
+    "The notebooks in JupyterLab; outside a clone they are copied first, and what you changed stays."
     import subprocess
-    index = folder/'index.ipynb'
-    if not index.is_file():
-        raise HfiError(f'{index} does not exist: run this in a clone of the repository, or name its nbs folder')
-    raise typer.Exit(subprocess.run([sys.executable, '-m', 'jupyterlab', str(index)]).returncode)
+    for what, names in copy_notebooks(folder).items():
+        if names: typer.echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')
+    index = [sys.executable, '-m', 'jupyterlab', str(folder/'index.ipynb')]
+    if show: raise typer.Exit(subprocess.run(index).returncode)
 
 # %% ../nbs/13_cli.ipynb #4defb9f0
 if __name__ == '__main__' and '__file__' in globals(): run() # not in the notebook

@@ -23,6 +23,7 @@ from .concept import as_list
 from .core import HfiError, HfiWarning, make_folder, read_json, versions, write_json
 from .erasing.distill import conflicts
 from .erasing.erase import CLOSED, choose, erase, erasing_facts
+from .erasing.export import save_pipeline
 from .erasing.targets import make_targets
 from .feedback.annotators import open_panel
 from .measure.evaluate import Evaluation, evaluate
@@ -214,7 +215,7 @@ def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts
     "The new pipeline beside the old one, then in its place: a stop in between leaves one of the two whole."
     new, old = study.folder/'erased.new', study.folder/'erased'
     shutil.rmtree(new, ignore_errors=True)
-    erased.save_pretrained(new)
+    save_pipeline(erased, new)
     write_json(new/'hfi.json', facts)
     (new/'contexts.txt').write_text('\n'.join(contexts)+'\n', encoding='utf-8')
     study.stages.begun('erased')

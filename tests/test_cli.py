@@ -48,12 +48,40 @@ def test_wrong(tmp_path):
         done = subprocess.run([sys.executable, '-m', 'hfi_nb.cli', *map(str, args)], capture_output=True, text=True)
         assert done.returncode == 1 and done.stderr.startswith('hfi: ') and done.stderr.count('\n') == 1, done
         return done.stderr
-    assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path)
-    assert 'no study yet' in said('reward', tmp_path)
-    assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt')
-    assert 'is no folder' in said('import', tmp_path, tmp_path/'none')
+    pictures = tmp_path/'pictures'
+    pictures.mkdir()
+    Image.new('RGB', (8, 8)).save(pictures/'a.png')
+    (tmp_path/'prompts.txt').write_text('house')
+    assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path) and 'no study yet' in said('reward', tmp_path)
+    assert '--images and --model' in said('erase', tmp_path) and 'no model: give --model' in said('erase', '--images', pictures)
+    assert 'cannot be read' in said('erase', '--leco', tmp_path/'none.yaml', '--model', 'emoji')
+    assert 'is no folder' in said('erase', '--images', tmp_path/'none', '--model', 'emoji')
+    assert 'was not written by this command' in said('erase', '--images', pictures, '--model', 'emoji', '--out', pictures)
+    assert 'does not exist' in said('generate', tmp_path/'s', tmp_path/'prompts.txt', '--concept', 'x', '--model', './nowhere')
+    assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt') and 'is no folder' in said('import', tmp_path, tmp_path/'none')
     code = "import sys; from hfi_nb.cli import app; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == 'False\n'
+
+
+@pytest.mark.slow
+def test_erase_images(tmp_path, monkeypatch):
+    from hfi_nb.cli import app
+    monkeypatch.chdir(tmp_path)
+    world = load_world()
+    (tmp_path/'few').mkdir()
+    for subject in world.subjects[:3]: world.image('openmoji', subject).save(tmp_path/'few'/f'{subject}.png')
+    (tmp_path/'benign.txt').write_text('house\ncat face\n')
+    given = ['erase', '--images', 'few', '--model', 'emoji', '--benign', 'benign.txt', '--token-steps', '2', '--concept', 'openmoji']
+    def hfi(*more): return CliRunner().invoke(app, [*given, *more], catch_exceptions=False).output
+    assert 'writes' in hfi('--dry-run') and not (tmp_path/'erased').exists()
+    said = hfi('--method', 'uce')
+    assert 'quick check' in said and 'hfi audit erased emoji openmoji' in said and (tmp_path/'erased'/'model_index.json').exists()
+    assert not (tmp_path/'erased.part').exists() and not (tmp_path/'erased.new').exists()
+    assert 'load_lora_weights' in hfi('--updates', '10', '--batch', '2', '--lora', '4', '--out', 'lora')
+    (tmp_path/'prompts.yaml').write_text('- target: openmoji\n')
+    listed = ['erase', '--leco', 'prompts.yaml', '--model', 'emoji', '--method', 'uce', '--out', 'listed']
+    assert 'hfi audit listed emoji openmoji' in CliRunner().invoke(app, listed, catch_exceptions=False).output
+    assert {'pytorch_lora_weights.safetensors', 'token.safetensors', 'hfi.json'} <= {f.name for f in (tmp_path/'lora').iterdir()}
 
 
 def test_audit(tmp_path):

@@ -135,3 +135,22 @@ def test_push(tmp_path, monkeypatch):
     assert push_to_hub(tmp_path, 'owner/safe') == 'https://hub/owner/safe'
     files = ['README.md', 'hfi_lora.json', 'pytorch_lora_weights.safetensors']
     assert seen == dict(repo=('owner/safe', True), files=files)
+
+
+def test_save_pipeline(tmp_path):
+    from diffusers import StableDiffusionPipeline
+    from transformers import CLIPImageProcessor, CLIPTokenizer
+    pipe = load_pipeline(dtype='float16')
+    parts = {k: v for k, v in pipe.components.items() if k != 'feature_extractor'}
+    whole = StableDiffusionPipeline(**parts, feature_extractor=CLIPImageProcessor(), requires_safety_checker=False)
+    save_pipeline(whole, tmp_path/'p')
+    old = CLIPTokenizer(str(tmp_path/'p'/'tokenizer'/'vocab.json'), str(tmp_path/'p'/'tokenizer'/'merges.txt'))
+    for text in ('a house in the style of openmoji', 'snow-covered'): assert old.tokenize(text) == pipe.tokenizer.tokenize(text)
+    assert read_json(tmp_path/'p'/'text_encoder'/'config.json')['dtype'] == 'float32'
+    assert read_json(tmp_path/'p'/'model_index.json')['feature_extractor'][1] == 'CLIPImageProcessor'
+    stock = StableDiffusionPipeline.from_pretrained(tmp_path/'p')
+    assert stock.unet.dtype == stock.text_encoder.dtype == torch.float32
+    assert stock('house', num_inference_steps=1, output_type='np').images.shape[-1] == 3
+    (tmp_path/'t5.json').write_text('{"model": {"type": "Unigram", "vocab": []}}')
+    write_vocabulary(tmp_path/'t5.json')
+    assert not (tmp_path/'vocab.json').exists()

@@ -9,8 +9,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ('settings.ini', 'setup.py', 'pyproject.toml', 'README.md', 'MANIFEST.in', 'LICENSE', 'CHANGELOG.md',
-           'constraints.txt', 'hfi_nb', 'data')
+SOURCES = ('settings.ini', 'setup.py', 'pyproject.toml', 'README.md', 'MANIFEST.in', 'LICENSE', 'CHANGELOG.md', 'constraints.txt',
+           'hfi_nb', 'data', 'nbs')
 
 
 @pytest.fixture(scope='module')
@@ -27,12 +27,14 @@ def wheel(tmp_path_factory):
     return next(out.glob('*.whl'))
 
 
-def test_wheel_holds_the_mini_world_and_stays_small(wheel):
-    assert wheel.stat().st_size <= 60*2**20
+def test_wheel_holds_the_mini_world_and_the_notebooks_and_stays_small(wheel):
+    assert wheel.stat().st_size <= 72*2**20
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f'hfi_nb/data/{p.relative_to(ROOT/"data").as_posix()}'
               for p in (ROOT/'data/emoji').rglob('*') if p.is_file()}
     assert wanted and wanted <= names
+    shown = [p for p in (ROOT/'nbs').rglob('*') if p.suffix in {'.ipynb', '.png'} and '.ipynb_checkpoints' not in p.parts]
+    assert {f'hfi_nb/notebooks/{p.relative_to(ROOT/"nbs").as_posix()}' for p in shown} <= names
     assert {'hfi_nb/py.typed', 'hfi_nb/core.py', 'hfi_nb/worlds/emoji/world.py'} <= names
 
 
@@ -44,3 +46,23 @@ def test_unpacked_wheel_finds_its_data(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     where, subjects = done.stdout.split()[-2:]
     assert (tmp_path/where).resolve().is_relative_to(tmp_path.resolve()) and int(subjects) >= 150
+
+
+def test_unpacked_wheel_copies_its_notebooks(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path/'site')
+    code = "import sys; sys.path.insert(0, 'site'); from hfi_nb.cli import run; run()"
+    def hfi(*args):
+        done = subprocess.run([sys.executable, '-I', '-c', code, *args], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    assert 'they are copied there if it is new' in ' '.join(hfi('lab', '--help').split())
+    assert 'new: ' in hfi('lab', 'mine', '--no-open') and (tmp_path/'mine'/'stills'/'grid.png').exists()
+    (tmp_path/'mine'/'index.ipynb').write_text('my own')
+    assert hfi('lab', 'mine', '--no-open') == '1 kept: index.ipynb\n' and (tmp_path/'mine'/'index.ipynb').read_text() == 'my own'
+
+
+def test_the_citation_is_of_this_version():
+    from configparser import ConfigParser
+    settings = ConfigParser(delimiters=['='])
+    settings.read(ROOT/'settings.ini', encoding='utf-8')
+    assert f'\nversion: {settings["DEFAULT"]["version"]}\n' in (ROOT/'CITATION.cff').read_text(encoding='utf-8')

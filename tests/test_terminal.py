@@ -12,16 +12,18 @@ def test_a_generator_becomes_a_command_with_its_comments_as_help_a_dry_run_and_j
     did = []
     @stage(app, 'double-it')
     def double(
+        file:str=OPTIONAL, # where it is kept
         n:int=3, # what is doubled
     ):
         "Double a number."
         yield lambda: dict(would_double=n)
         did.append(n)
-        yield dict(twice=2*n)
+        yield dict(twice=2*n) | (dict(file=file) if file else {})
     run = CliRunner().invoke
     assert 'what is doubled' in run(app, ['--help']).output and 'would double' in run(app, ['--dry-run']).output
     assert not did
     assert run(app, ['--n', '5', '--json']).output == '{"twice": 10}\n' and did == [5]
+    assert run(app, ['here', '--n', '5', '--json']).output == '{"twice": 10, "file": "here"}\n'
     assert run(app, ['--n', '0']).exit_code == 2 and run(app, ['--n', 'x']).exit_code == 2
 
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'rejected_rows', 'held_prompts', 'hold', 'safe_rows', 'make_targets', 'join_rows']
+           'rejected_rows', 'vocabulary_words', 'held_prompts', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
 from collections.abc import Sequence
@@ -126,6 +126,12 @@ def rejected_rows(pipe:DiffusionPipeline, rejected:dict, c_safe:Condition, numbe
     return Rows(c_s, c_safe[nearest_rows(c_s, c_safe)], ends(pipe, net.tokenize(texts)[0]), [number]*len(texts), weight)
 
 # %% ../../nbs/07a_targets.ipynb #ffc5f925
+def vocabulary_words(pipe:DiffusionPipeline, n:int, banned:Sequence[str]=()) -> list: # words, the same ones each time
+    "Whole words of a model's vocabulary, without those of the texts in `banned`."
+    found = backbone_of(pipe).vocabulary(banned)
+    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0))
+    return [backbone_of(pipe).decode([i]).strip() for i in found[order[:n]].tolist()]
+
 def held_prompts(
     pipe:DiffusionPipeline,
     concept:Concept,
@@ -134,10 +140,7 @@ def held_prompts(
     n:int=150, # words of the vocabulary
 ) -> list: # texts
     "What stands in for safe prompts (ours): contexts, words of the vocabulary, and those words said as the concept is."
-    found = backbone_of(pipe).vocabulary(erased)
-    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0))
-    chosen = found[order[:n]].tolist()
-    words = [pipe.tokenizer.decode([i]).strip() for i in chosen]
+    words = vocabulary_words(pipe, n, erased)
     places = ['', *contexts]
     said = [insert_phrase(places[i % len(places)], concept.say(word)) for i, word in enumerate(words)]
     return list(dict.fromkeys([*(insert_phrase(text, '') for text in contexts), *words, *said]))

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['all_captions', 'new_tokenizer', 'new_text_encoder', 'new_unet', 'new_scheduler', 'noise_loss', 'draw_caption',
-           'Trainer', 'train', 'for_any_version', 'export_model']
+           'Trainer', 'train', 'export_model']
 
 # %% ../../../nbs/21_train.ipynb #5e09874d
 import json
@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ...core import atomic, make_folder
+from ...erasing.export import save_pipeline
 from .autoencoder import encode, fast_cpu, training_pictures
 from .world import FULL, STYLE_ONLY, SUBJECT_ONLY, caption, load_world
 
@@ -250,19 +251,6 @@ def train(
     return trainer
 
 # %% ../../../nbs/21_train.ipynb #40854ef5
-def for_any_version(folder:str|Path):
-    """Make a saved pipeline load in every version of transformers.
-    Version 5 loads a text encoder in its config's dtype, beside denoisers in float32, so the config says float32;
-    the weights may stay float16.
-    Version 4 reads a CLIP tokenizer from vocab.json and merges.txt, which version 5 no longer writes."""
-    for file in Path(folder).glob('text_encoder*/config.json'):
-        file.write_text(json.dumps(json.loads(file.read_text()) | dict(dtype='float32'), indent=2, sort_keys=True)+'\n')
-    for file in Path(folder).glob('tokenizer*/tokenizer.json'):
-        model = json.loads(file.read_text())['model']
-        pairs = [m if isinstance(m, str) else ' '.join(m) for m in model['merges']]
-        file.with_name('vocab.json').write_text(json.dumps(model['vocab'], ensure_ascii=False))
-        file.with_name('merges.txt').write_text('\n'.join(['#version: 0.2', *pairs])+'\n')
-
 def export_model(trainer:Trainer, folder:str|Path):
     "Save the averaged weights as a float16 pipeline, with the record of the training beside it."
     pipe = trainer.pipeline()
@@ -270,8 +258,7 @@ def export_model(trainer:Trainer, folder:str|Path):
         if not isinstance(net, torch.nn.Module): continue
         net.half()
         if hasattr(net, 'register_to_config'): net.register_to_config(_name_or_path='')
-    pipe.save_pretrained(folder)
-    for_any_version(folder)
+    save_pipeline(pipe, folder)
     losses = np.array(trainer.losses[:trainer.step//50*50]).reshape(-1, 50).mean(1).round(4)
     with atomic(Path(folder)/'training.json') as part:
         part.write_text(json.dumps(dict(steps=trainer.step, batch=64, loss_per_50_steps=losses.tolist())))
