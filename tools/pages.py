@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted((ROOT/'nbs'/'course').glob('*.ipynb'))
 REFERENCE = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
 MATH = re.compile(r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
-HOWTOS = ['model', 'annotators', 'postgresql', 'gpu', 'export'] # in this order
+HOWTOS = ['model', 'images', 'annotators', 'flux', 'gpu', 'export', 'audit', 'postgresql', 'troubleshooting'] # in this order
 scratch = tempfile.TemporaryDirectory()
 
 
