@@ -99,9 +99,11 @@ def on_files(files, config):
 
 
 def on_config(config):
-    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]}, {'Course': [f'course/{p.name}' for p in LESSONS]},
-                  {'Reference': [f'reference/{p.name}' for p in REFERENCE]},
-                  {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
+    config.nav = [
+        {'Home': 'index.md'}, {'Course': [f'course/{p.name}' for p in LESSONS]},
+        {'How to': [f'howto/{name}.md' for name in HOWTOS]}, 'method.md', 'results.md', 'glossary.md',
+        {'Reference': [f'reference/{p.name}' for p in REFERENCE]}, {'API': [{m: f'api/{m}.md'} for m in MODULES]},
+        'contributing.md']
     return config
 
 
