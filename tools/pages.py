@@ -18,7 +18,7 @@ LESSONS = sorted((ROOT/'nbs'/'course').glob('*.ipynb'))
 REFERENCE = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
 CODE, BLOCK = r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))', r'\$\$(?P<block>.+?)\$\$'
 MATH = re.compile(rf'{CODE}|{BLOCK}|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
-HOWTOS = ['model', 'annotators', 'postgresql', 'gpu', 'export'] # in this order
+HOWTOS = ['model', 'images', 'annotators', 'flux', 'gpu', 'export', 'audit', 'postgresql', 'troubleshooting']
 scratch = tempfile.TemporaryDirectory()
 
 
@@ -106,10 +106,11 @@ def on_files(files, config):
 
 
 def on_config(config):
-    config.nav = [{'Home': 'index.md'}, 'method.md', 'results.md', {'How to': [f'howto/{name}.md' for name in HOWTOS]},
-                  {'Course': [f'course/{p.name}' for p in LESSONS]},
-                  {'Reference': [f'reference/{p.name}' for p in REFERENCE]},
-                  {'API': [{m: f'api/{m}.md'} for m in MODULES]}, 'contributing.md']
+    config.nav = [
+        {'Home': 'index.md'}, {'Course': [f'course/{p.name}' for p in LESSONS]},
+        {'How to': [f'howto/{name}.md' for name in HOWTOS]}, 'method.md', 'results.md', 'glossary.md',
+        {'Reference': [f'reference/{p.name}' for p in REFERENCE]}, {'API': [{m: f'api/{m}.md'} for m in MODULES]},
+        'contributing.md']
     return config
 
 
