@@ -80,7 +80,7 @@ def test_the_opening(name):
 
 
 @each
-def test_a_picture_comes_at_once(name): assert any(map(pictures, cells(name)[:4]))
+def test_a_picture_comes_at_once(name): assert any(map(pictures, cells(name)[:5]))
 
 
 @each
