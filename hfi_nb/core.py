@@ -352,7 +352,8 @@ class Paired:
     @property
     def interval(self) -> tuple: return paired_interval(self.both, self.lost, self.gained, self.neither)
     @property
-    def p(self) -> float: # exact McNemar
+    def p(self) -> float:
+        "The p-value of the exact McNemar test."
         from scipy.stats import binomtest # loaded here, because it takes a second
         changed = self.lost+self.gained
         return float(binomtest(self.lost, changed).pvalue) if changed else 1.

@@ -277,14 +277,27 @@ class Study(StudyFiles):
         if panel in ('grid', 'single') and self.records: options.setdefault('order', self.questions())
         self.keep()
         return open_panel(self.folder, self.name, annotator, panel, **options)
-    def features(self) -> np.ndarray: return features(self)
-    def fit_reward(self, **settings) -> RewardModel: return fit_study_reward(self, **settings)
-    def questions(self, most:int=1000) -> list: return questions(self, most)
+    def features(self) -> np.ndarray: # (n, d)
+        "CLIP features of all candidates, kept in the study."
+        return features(self)
+    def fit_reward(self, **settings) -> RewardModel:
+        "The reward learned from everybody's answers, saved."
+        return fit_study_reward(self, **settings)
+    def questions(self, most:int=1000) -> list: # ids
+        "Images to ask about next, those that teach most first."
+        return questions(self, most)
     def select(self, k:int=24, safe:int=200, most:int=24, **settings) -> dict:
+        "The k images with the highest reward, in clusters; safe and rejected prompts; saved."
         return select(self, k, safe, most, **settings)
-    def invert(self, only:int|None=None, **settings) -> list: return invert_study(self, only, **settings)
-    def tokens(self) -> list: return tokens_of(self)
-    def unwanted(self): return reward_judge(self)
+    def invert(self, only:int|None=None, **settings) -> list: # of SoftTokens
+        "Soft tokens of the selected images, one a cluster, saved; `only` makes the one of that number again."
+        return invert_study(self, only, **settings)
+    def tokens(self) -> list: # of SoftTokens
+        "The tokens that `invert` saved."
+        return tokens_of(self)
+    def unwanted(self): # images → booleans
+        "The reward as a yes/no question about images, at even odds."
+        return reward_judge(self)
     def check(self, contexts:Sequence[str], unwanted=None, **settings) -> list: # of TokenChecks, one per token
         "The token check; by default the reward itself answers."
         judge, contexts = unwanted or self.unwanted(), as_list(contexts, 'contexts')
@@ -293,9 +306,14 @@ class Study(StudyFiles):
     def erase(self, contexts:Sequence[str], purpose:str='weights', **settings) -> DiffusionPipeline:
         "The safe pipeline, saved to `erased/`; settings of `erase_study` and `erase`."
         return erase_study(self, contexts, purpose, **settings)
-    def erased(self) -> DiffusionPipeline: return load_erased(self)
-    def evaluate(self, suite:Suite, **settings) -> Evaluation: return evaluate_study(self, suite, **settings)
+    def erased(self) -> DiffusionPipeline:
+        "The pipeline that `erase` saved."
+        return load_erased(self)
+    def evaluate(self, suite:Suite, **settings) -> Evaluation:
+        "The first base model and the erased one on the same prompts and seeds, counted by the suite's judge."
+        return evaluate_study(self, suite, **settings)
     def red_team(self, contexts:Sequence[str], attacks:Mapping=ATTACKS, unwanted=None, **settings) -> list:
+        "Attacks that try to bring the concept back, counted by `unwanted` (by default the reward) and saved."
         return attack_study(self, contexts, attacks, unwanted, **settings)
     def next_round(self) -> 'Study':
         "The study of what is left: the same concept on the erased model, in `next/`."

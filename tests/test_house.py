@@ -137,7 +137,7 @@ def test_constraints_are_exact_and_cover_the_requirements():
 def test_pyproject_equals_settings():
     settings = settings_ini()
     pyproject = tomllib.loads((ROOT/'pyproject.toml').read_text(encoding='utf-8'))
-    assert set(pyproject) == {'build-system', 'tool'} and set(pyproject['tool']) == {'nbdev'}
+    assert set(pyproject) == {'build-system', 'tool'} and set(pyproject['tool']) == {'nbdev', 'basedpyright'}
     for key, value in pyproject['tool']['nbdev'].items():
         assert settings.get(key, '') == (' '.join(value) if isinstance(value, list) else str(value)), key
 

@@ -42,8 +42,10 @@ class ThreatModel:
     prompts:list|None = None # plain prompts that ask for it, one per context; default: the word in the phrase
 
     def __post_init__(self): self.contexts = as_list(self.contexts, 'contexts')
-    def write(self, word:str) -> list: return [insert_phrase(c, self.concept.say(word)) for c in self.contexts]
-    def asked(self) -> list: return self.prompts or self.write(self.word)
+    def write(self, word:str) -> list: # prompts: a word in every context
+        return [insert_phrase(c, self.concept.say(word)) for c in self.contexts]
+    def asked(self) -> list: # prompts that ask for the concept
+        return self.prompts or self.write(self.word)
     def plain(self) -> list: return [insert_phrase(c, '') for c in self.contexts] # what does not ask for it
     def seeds(self) -> range: return range(20_000+self.seed, 20_000+self.seed+len(self.contexts))
 

@@ -153,6 +153,7 @@ class SD3Backbone(MMDiTBackbone):
     @property
     def places(self) -> int: return (self.latent_shape[1]//self.denoiser.config.patch_size)**2 # image tokens
     def join(self, outputs) -> Condition:
+        "The last but one hidden states of both CLIPs side by side, then the rows of T5, or zeros."
         first, second, *t5 = outputs
         words = torch.cat([out.hidden_states[-2] for out in (first, second)], 2)
         width = self.denoiser.config.joint_attention_dim
@@ -163,6 +164,7 @@ class SD3Backbone(MMDiTBackbone):
     def arguments(self, z, t, condition) -> tuple:
         return (), dict(hidden_states=z, timestep=1000*t, **self.told(condition, z.dtype))
     def stock_prompts(self, condition:Condition, null:Condition) -> dict:
+        "Conditions under the names that the stock pipeline gives them."
         null = null.expand(len(condition))
         asked = dict(prompt_embeds=condition.tokens, pooled_prompt_embeds=condition.pooled)
         return asked | dict(negative_prompt_embeds=null.tokens, negative_pooled_prompt_embeds=null.pooled)

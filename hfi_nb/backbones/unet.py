@@ -164,6 +164,7 @@ class SDXLBackbone(UNetBackbone):
     def join(self, outputs) -> Condition:
         return Condition(torch.cat([out.hidden_states[-2] for out in outputs], 2), outputs[1].text_embeds)
     def arguments(self, z, t, condition) -> tuple:
+        "The pooled text and the image's size go beside the prompt."
         n = self.size
         sizes = condition.tokens.new_tensor([[n, n, 0, 0, n, n]]).expand(len(z), -1) # of an image that was not cropped
         return (z, t, condition.tokens), dict(added_cond_kwargs=dict(text_embeds=condition.pooled, time_ids=sizes))

@@ -35,6 +35,7 @@ class SafeLatent:
         self.settings = PRESETS[preset]
         self.restart()
     def restart(self):
+        "A new image: no step, no momentum."
         self.step = 0
         self.before = self.momentum = 0. # ν of this step and of the next
     def __call__(self, e_0, e_c, e_v, repeated:bool=False): # repeated: the same step once more

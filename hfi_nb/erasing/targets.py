@@ -39,7 +39,8 @@ class Targets:
     sources:dict = field(default_factory=dict) # what the rows were made of: counts and shares
 
     @property
-    def bare(self) -> torch.Tensor: # (m,) whether the row is a phrase alone
+    def bare(self) -> torch.Tensor: # (m,) booleans
+        "Whether the row is a phrase alone, without a context."
         first = torch.cat([torch.tensor([True]), self.concept.diff() > 0])
         return first & ~self.rejected
 
