@@ -198,7 +198,8 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
 def erase(
     folder:Path=OPTIONAL, # of the study; left out with --images and --leco
     contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object each says with {} where it stands
-    method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
+    purpose:str='weights', # given away; or prompt: the model stays behind one. It chooses the method
+    method:str=None, # instead: sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
     preset:str='hfi_nb', # or paper: the published algorithm with its authors' numbers
     start:str=None, # uce, uce-near or rece: train on from what this formula makes
     updates:int=None, # gradients; the model's recipe by default, see --dry-run
@@ -208,7 +209,7 @@ def erase(
     every:int=None, # gradients between checkpoints
     checkpointing:bool=None, # less memory, a third more time
     seed:int=None, # of training points and noise
-    rejected:bool=False, # erase the prompts whose images were rejected, too
+    rejected:bool=None, # erase the prompts whose images were rejected, too; by default behind a prompt
     images:Path=None, # without a study: folder of images of what is unwanted, three to five are enough
     without:Path=None, # with --images: the same images without it, under the same names
     leco:Path=None, # without a study: prompt file of LECO
@@ -222,9 +223,9 @@ def erase(
     lora:int=0, # with --images or --leco: write a LoRA of this rank; 0: a pipeline folder
 ):
     "Erase the tokens of a study, or what a few images show; a stopped run goes on where it was."
-    given = dict(start=start, updates=updates, lr=lr, retain=retain, batch=batch, every=every,
-                 checkpointing=checkpointing, seed=seed)
-    settings = dict(method=method, preset=preset) | {k: v for k, v in given.items() if v is not None}
+    given = dict(purpose=purpose, method=method, preset=preset, start=start, updates=updates, lr=lr, retain=retain,
+                 batch=batch, every=every, checkpointing=checkpointing, seed=seed)
+    settings = {k: v for k, v in given.items() if v is not None}
     if images and not folder and not leco:
         inversion = dict(steps=token_steps) if token_steps else {}
         shown = named_concept(concept, kind, word)
