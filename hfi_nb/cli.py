@@ -394,8 +394,7 @@ def lab(
     import subprocess
     for what, names in copy_notebooks(folder).items():
         if names: typer.echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')
-    index = [sys.executable, '-m', 'jupyterlab', str(folder/'index.ipynb')]
-    if show: raise typer.Exit(subprocess.run(index).returncode)
+    if show: raise typer.Exit(subprocess.run([sys.executable, '-m', 'jupyterlab', folder/'index.ipynb']).returncode)
 
 # %% ../nbs/13_cli.ipynb #4defb9f0
 if __name__ == '__main__' and '__file__' in globals(): run() # not in the notebook
