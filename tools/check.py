@@ -71,6 +71,7 @@ if __name__ == '__main__':
     if args.write: sys.exit(write())
     static()
     if args.static: sys.exit()
+    run('basedpyright') # a minute on an idle core
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
     run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--skip-file-re',
         '|'.join([r'^[_.]', *not_executed()]), workers=WORKERS)

@@ -210,8 +210,8 @@ def _prompt(row, column:dict, must:tuple) -> ListPrompt:
     if isinstance(row, HfiError): raise row
     cell = {k: v for k, c in column.items() if (v := row.get(c)) is not None and str(v).strip()}
     if empty := [k for k in must if k not in cell]: raise HfiError(f'{column[empty[0]]} is empty')
-    numbers = {k: read(cell[k], column[k]) for k, read in (('seed', _seed), ('guidance', _guidance)) if k in cell}
-    words = {k: str(cell[k]).strip() for k in ('split', 'case') if k in cell}
+    numbers:dict = {k: read(cell[k], column[k]) for k, read in (('seed', _seed), ('guidance', _guidance)) if k in cell}
+    words:dict = {k: str(cell[k]).strip() for k in ('split', 'case') if k in cell}
     expected = {k: str(cell[k]).strip() for k in ('subject', 'style') if k in cell}
     safe = _text(cell['safe'], column['safe']) if 'safe' in cell else ''
     return ListPrompt(_text(cell['text'], column['text']), expected, **numbers, **words,
