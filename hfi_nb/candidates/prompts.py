@@ -158,7 +158,7 @@ def find_columns(rows:list, source, kind:str=None, column:str=None) -> dict: # f
     found = {k: by_name[name] for k, names in COLUMNS.items() for name in reversed(names) if name in by_name}
     if column in there: found['text'] = column
     elif column is not None: raise HfiError(f'{source} has no column {column!r}, only {", ".join(map(str, there))}')
-    if missing := [k for k in LISTS.get(kind, ('text',)) if k not in found]:
+    if missing := [k for k in LISTS.get(kind or '', ('text',)) if k not in found]:
         need = ' and '.join(' or '.join(map(repr, COLUMNS[k])) for k in missing)
         what = f'a prompt list of the kind {kind}' if kind else 'a prompt list'
         raise HfiError(f'{source} has the columns {", ".join(map(str, there)) or "none"}; {what} also needs {need}: '
@@ -232,7 +232,7 @@ def load_prompts(
     path = find_list(source)
     rows = read_table(path)
     columns = find_columns(rows, path, kind, column)
-    must = 'text', *LISTS.get(kind, ())
+    must = 'text', *LISTS.get(kind or '', ())
     prompts, skipped = [], []
     for n, row in enumerate(rows, 1):
         try: prompts.append(_prompt(row, columns, must))
