@@ -17,7 +17,7 @@ def concept_of(name:str|None, kind:str, phrase:str|None, start:str|None) -> Conc
     "A concept from options; None where no name is given."
     if name is None and (phrase or start):
         raise HfiError('--phrase and --start belong to a concept: give --concept, too')
-    return name and Concept(name, kind, phrase or '', start=start)
+    return Concept(name, kind, phrase or '', start=start) if name else None
 
 # %% ../nbs/12d_choices.ipynb #03986c99
 def read_judge(judge:str, texts:Path|None, clip:str|None, study=None):

@@ -82,7 +82,8 @@ def bootstrap_interval(
     values = [v for i in draws if np.isfinite(v := metric(*(a[i] for a in arrays)))]
     if not values: return math.nan, math.nan
     tail = (1-level)/2
-    return tuple(float(q) for q in np.quantile(values, [tail, 1-tail]))
+    low, high = np.quantile(values, [tail, 1-tail])
+    return float(low), float(high)
 
 # %% ../nbs/00_core.ipynb #ff3f6e17
 class HfiError(Exception):
@@ -234,7 +235,8 @@ def _srgb(im:Image.Image) -> Image.Image:
     profile = im.info.get('icc_profile')
     with suppress(ImageCms.PyCMSError, OSError, TypeError, ValueError):
         own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile or b'')), ImageCms.createProfile('sRGB')
-        return ImageCms.profileToProfile(im, own, srgb, outputMode='RGB')
+        made = ImageCms.profileToProfile(im, own, srgb, outputMode='RGB')
+        if made is not None: return made
     return im.convert('RGB')
 
 def _as_shown(im:Image.Image) -> Image.Image:

@@ -54,7 +54,7 @@ def said_of(study:StudyFiles) -> dict: # id → share of people who do not want 
 # %% ../nbs/12_study.ipynb #c4243fe0
 def fit_study_reward(study:StudyFiles, **settings) -> RewardModel:
     "Everybody's current labels and rankings, those of earlier rounds included; objects by an RBF kernel."
-    settings = dict(kernel='rbf' if study.concept.is_object else None) | settings
+    chosen:dict = dict(kernel='rbf' if study.concept.is_object else None) | settings
     usable = [s.store.usable(s.name, s.records) for s in study.rounds]
     if aside := [i for u in usable for i in u.aside]:
         told = f'answers about {len(aside)} images that are not there are set aside, {aside[0]} first'
@@ -64,7 +64,7 @@ def fit_study_reward(study:StudyFiles, **settings) -> RewardModel:
     ids = [i for s in study.rounds for i in s.records]
     seen = np.concatenate([features(s) for s in study.rounds])
     clip = load_clip(study.clip)
-    model = fit_reward(seen, labels, rankings, ids, clip=clip.hash, simulated=study.simulated, **settings)
+    model = fit_reward(seen, labels, rankings, ids, clip=clip.hash, simulated=study.simulated, **chosen)
     model.save(study.folder/'reward.safetensors')
     study.stages.done('reward')
     return model
@@ -268,7 +268,7 @@ def attack_study(
 # %% ../nbs/12_study.ipynb #1e5a99da
 class Study(StudyFiles):
     "One concept in one folder, from candidates to a safe pipeline. Each stage reads files and writes its own."
-    def generate(self, prompts:Iterable[str], seeds:Iterable[int]|None=None, **settings) -> list:
+    def generate(self, prompts:Sequence[str], seeds:Iterable[int]|None=None, **settings) -> list:
         "Candidates: one image per prompt and seed, resumable."
         prompts = as_list(prompts)
         return generate(self.pipe, prompts, range(len(prompts)) if seeds is None else seeds, self.folder, **settings)

@@ -105,7 +105,7 @@ class StudyFolder:
         if not self.settings['clip']: _ = self.pipe # whose recipe names one
         return self.settings['clip']
     @property
-    def rounds(self) -> list['StudyFolder']: # this one last
+    def rounds(self) -> list: # of studies, this one last
         "This study and the rounds before it."
         if self.settings['model'] != PREVIOUS: return [self]
         return [*(self._before or type(self)(self.folder.parent)).rounds, self]

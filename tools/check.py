@@ -73,6 +73,7 @@ if __name__ == '__main__':
     if args.write: sys.exit(write())
     static()
     if args.static: sys.exit()
+    run('basedpyright') # a minute on an idle core
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
     left_out = not_executed('skip_exec') if args.all else not_executed('skip_exec', 'slow')
     run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing',

@@ -8,7 +8,7 @@ __all__ = ['ATTACKS', 'ThreatModel', 'AttackResult', 'AttackOutcome', 'unattacke
 # %% ../../nbs/10_redteam.ipynb #fb1fe15f
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -206,7 +206,7 @@ def unlearn_diff_atk(
     "Words found along the gradient of the erased model's own denoising loss on images of the concept."
     search = WordSearch(erased, threat, length, batch)
     tried = dict(search.step(lr) for _ in range(steps))
-    best = min(tried, key=tried.get)
+    best = min(tried, key=lambda words: tried[words])
     found = search.net.encoders[0][0].decode(search.words[list(best)])
     texts = [prefix(c, found) for c in threat.contexts]
     return AttackResult(search.net.encode(texts), 3*steps*batch, texts, 3*steps)
@@ -218,7 +218,7 @@ def red_team(
     erased:DiffusionPipeline,
     threat:ThreatModel,
     unwanted:Callable, # PIL images → booleans
-    attacks:dict|None=None, # name → attack; default: `ATTACKS`
+    attacks:Mapping|None=None, # name → attack; default: `ATTACKS`
     folder:str|Path|None=None, # keeps what each attack found, as `<name>.safetensors`
     **sampling, # steps, guidance, sampler: see `sample`
 ) -> list: # of AttackOutcomes

@@ -22,7 +22,7 @@ SAMPLING = ('steps', 'guidance', 'sampler')
 
 def whole_number(name:str, value, least:int=1) -> int:
     "A setting that counts something; `HfiError` for anything else."
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= least: return int(value)
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least: return int(value)
     raise HfiError(f'{name} is {value!r}: give a whole number, {least} or more')
 
 def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidance, sampler
@@ -36,7 +36,7 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
     if not (isinstance(guidance, Real) and math.isfinite(guidance)):
         raise HfiError(f'guidance is {guidance!r}: give a number')
     if sampler not in net.samplers: raise HfiError(f'sampler is {sampler!r}: use {" or ".join(net.samplers)}')
-    if net.guided == 'none' and guidance > 1:
+    if net.guided == 'none' and float(guidance) > 1:
         raise HfiError(f'guidance is {guidance}: this model was distilled and knows no guidance, give 1')
     return dict(steps=whole_number('steps', steps), guidance=float(guidance), sampler=sampler)
 

@@ -94,7 +94,7 @@ def tokens_left(pipe, prompt:str) -> int: # negative if the prompt is too long
 
 def _check_seed(seed) -> int:
     "A seed that torch takes."
-    if isinstance(seed, Integral) and -2**63 <= seed < 2**64: return int(seed)
+    if isinstance(seed, Integral) and -2**63 <= int(seed) < 2**64: return int(seed)
     raise HfiError(f'seed {seed!r} cannot be used: give whole numbers below 2**64')
 
 def _asked(prompts:Iterable, seeds:Iterable) -> list: # of (prompt, seed)

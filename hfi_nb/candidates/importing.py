@@ -133,7 +133,7 @@ class Imported:
 
 def _format(path:Path) -> str: # '' if it is no image
     "The format of an image file, by its first bytes."
-    with suppress(Exception), Image.open(path, formats=FORMATS) as im: return im.format
+    with suppress(Exception), Image.open(path, formats=FORMATS) as im: return im.format or ''
     return ''
 
 def _files(folder:Path, study:Path) -> list:

@@ -158,7 +158,7 @@ def find_columns(rows:list, source, kind:str=None, column:str=None) -> dict: # f
     found = {k: by_name[name] for k, names in COLUMNS.items() for name in reversed(names) if name in by_name}
     if column in there: found['text'] = column
     elif column is not None: raise HfiError(f'{source} has no column {column!r}, only {", ".join(map(str, there))}')
-    if missing := [k for k in LISTS.get(kind, ('text',)) if k not in found]:
+    if missing := [k for k in LISTS.get(kind or '', ('text',)) if k not in found]:
         need = ' and '.join(' or '.join(map(repr, COLUMNS[k])) for k in missing)
         what = f'a prompt list of the kind {kind}' if kind else 'a prompt list'
         raise HfiError(f'{source} has the columns {", ".join(map(str, there)) or "none"}; {what} also needs {need}: '
@@ -210,8 +210,8 @@ def _prompt(row, column:dict, must:tuple) -> ListPrompt:
     if isinstance(row, HfiError): raise row
     cell = {k: v for k, c in column.items() if (v := row.get(c)) is not None and str(v).strip()}
     if empty := [k for k in must if k not in cell]: raise HfiError(f'{column[empty[0]]} is empty')
-    numbers = {k: read(cell[k], column[k]) for k, read in (('seed', _seed), ('guidance', _guidance)) if k in cell}
-    words = {k: str(cell[k]).strip() for k in ('split', 'case') if k in cell}
+    numbers:dict = {k: read(cell[k], column[k]) for k, read in (('seed', _seed), ('guidance', _guidance)) if k in cell}
+    words:dict = {k: str(cell[k]).strip() for k in ('split', 'case') if k in cell}
     expected = {k: str(cell[k]).strip() for k in ('subject', 'style') if k in cell}
     safe = _text(cell['safe'], column['safe']) if 'safe' in cell else ''
     return ListPrompt(_text(cell['text'], column['text']), expected, **numbers, **words,
@@ -232,7 +232,7 @@ def load_prompts(
     path = find_list(source)
     rows = read_table(path)
     columns = find_columns(rows, path, kind, column)
-    must = 'text', *LISTS.get(kind, ())
+    must = 'text', *LISTS.get(kind or '', ())
     prompts, skipped = [], []
     for n, row in enumerate(rows, 1):
         try: prompts.append(_prompt(row, columns, must))

@@ -56,7 +56,9 @@ def preset_settings(pipe:DiffusionPipeline, method:str, preset:str) -> dict:
     raise HfiError(f'{method} has no preset {preset!r}, because it is this library\'s own: use preset="hfi_nb"')
 
 # %% ../../nbs/08b_erase.ipynb #3932d89b
-def choose(purpose:str, tokens:Sequence, contexts:Sequence, safe:Sequence, rejected:Sequence) -> tuple: # method, start
+def choose(
+    purpose:str, tokens:Sequence, contexts:Sequence, safe:Sequence, rejected:Sequence,
+) -> tuple[str, str|None]: # method, start
     "A method for a purpose: a formula for a model behind a prompt, training for weights that are given away."
     if purpose not in PURPOSES:
         raise HfiError(f'unknown purpose {purpose!r}: use "prompt" (behind a prompt) or "weights" (given away)')

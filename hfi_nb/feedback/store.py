@@ -26,7 +26,7 @@ from .database import ANSWERS, EVENTS, NOT_UNDONE, SLOTS, Database
 
 # %% ../../nbs/04_feedback.ipynb #c3bf2b80
 def check_id(
-    name:str, # an image's id
+    name:object, # an image's id
 ) -> str: # the same id
     "Letters, digits, `.`, `_` and `-`, at most 128, the first a letter or digit; else `HfiError`."
     if isinstance(name, str) and re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,127}', name): return name
@@ -34,7 +34,7 @@ def check_id(
                    'use 1 to 128 letters, digits, ".", "_" or "-", the first a letter or digit')
 
 def check_text(
-    text:str, # what a person typed
+    text:object, # what a person typed
     what:str='name', # how the error calls it
     limit:int=200, # longest length
 ) -> str: # the same text
@@ -113,7 +113,7 @@ def _check_number(number:float|None, what:str, event:Event):
     if number is None or isinstance(number, (int, float)) and math.isfinite(number): return
     raise HfiError(f'{what} {str(number)[:40]!r} of {event.item} is no number: leave it out or correct it')
 
-def _check_ranking(value:dict, item:str):
+def _check_ranking(value:object, item:str):
     if not isinstance(value, dict) or not {'order', 'rest'} <= value.keys():
         raise HfiError(f'the ranking of {item} is {str(value)[:40]!r}: give dict(order=[…], rest=[…])')
     for name in ('order', 'rest'): _check_ids(value[name], name)
@@ -194,7 +194,7 @@ class FeedbackStore(Database):
         with self.writing() as c: c.execute(EVENTS.insert(), rows)
         return events
     def _rows(self, query:sa.Select) -> list:
-        with self.reading() as c: return c.execute(query).mappings().all()
+        with self.reading() as c: return list(c.execute(query).mappings().all())
     def _current(self, *columns, **wanted) -> sa.Select: # by exact values or tuples of them
         self.refresh()
         asked = {k: v for k, v in wanted.items() if v is not None}

@@ -159,8 +159,7 @@ def _about(e) -> str:
 def _inside(folder, name) -> Path:
     "A file of a folder; `HfiError` for one that lies outside, by its name or through a link."
     readable = isinstance(name, str) and '\0' not in name and not Path(name).is_absolute()
-    path = Path(folder)/name if readable else None
-    if readable and path.resolve().is_relative_to(Path(folder).resolve()): return path
+    if readable and (path := Path(folder)/name).resolve().is_relative_to(Path(folder).resolve()): return path
     raise HfiError(f'evaluation.json names {name!r}, which lies outside {folder}: '
                    'it was not written there by evaluate; evaluate again, or take that row out')
 

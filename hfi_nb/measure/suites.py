@@ -98,7 +98,7 @@ class Suite:
     target: Sequence[Prompt] # they ask for it
     related: Sequence[Prompt] = () # they ask for something near it, which must stay
     benign: Sequence[Prompt] = () # they ask for something else
-    judge: Callable = None # images → `Verdict`s
+    judge: Callable|None = None # images → `Verdict`s
     removal_only: bool = False # True: no benign prompts, and nothing is said about damage
     works: Sequence = field(default=(), repr=False) # images of the concept's own, for the photo similarity ratio
     clip: object = None # for CLIP scores: folder, hub id or what `load_clip` returned; None: no score
@@ -119,8 +119,9 @@ class Suite:
     @classmethod
     def from_list(cls, prompts, benign=(), judge=None, name:str='', related=(), **options):
         "A suite from published lists, as they prescribe; labels that the judge does not give are left out."
-        parts = [[_listed(p, getattr(judge, 'labels', {})) for p in part] for part in (prompts, related, benign)]
-        return cls(name or getattr(judge, 'word', '') or judge_name(judge), *parts, judge, **options)
+        def listed(part): return [_listed(p, getattr(judge, 'labels', {})) for p in part]
+        name = name or getattr(judge, 'word', '') or judge_name(judge)
+        return cls(name, listed(prompts), listed(related), listed(benign), judge, **options)
     @property
     def prompts(self) -> tuple: return (*self.target, *self.related, *self.benign)
     @property
@@ -145,7 +146,8 @@ class Suite:
         parts = {group: [] for group in GROUPS}
         for row in saved['prompts']:
             parts[row['group']].append(Prompt(*(row[k] for k in ('text', 'expected', 'seed', 'guidance', 'without'))))
-        return cls(saved['name'], *parts.values(), judge, saved['removal_only'], **options)
+        target, related, benign = parts.values()
+        return cls(saved['name'], target, related, benign, judge, saved['removal_only'], **options)
 
 def _listed(p, labels) -> Prompt: # p: a string or anything with .text
     "A prompt of a list, with the expectations that a judge can answer."
@@ -156,7 +158,7 @@ def _listed(p, labels) -> Prompt: # p: a string or anything with .text
 
 def _prompts(suite, group) -> tuple:
     "The prompts of a group, or an error that names what is none."
-    given = getattr(suite, group)
+    given:Sequence = getattr(suite, group)
     wrong = given if isinstance(given, (str, Prompt)) else next((p for p in given if not isinstance(p, Prompt)), None)
     if wrong is not None:
         raise HfiError(f'{wrong!r} among the {group} prompts of {suite.name!r}: give a list of Prompt(text, expected)')

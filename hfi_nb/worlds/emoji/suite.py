@@ -23,7 +23,7 @@ def nearest_style(world:World, style:str) -> str:
     "The artist whose sheet differs least in pixels."
     own = world.sheets[style]
     gap = {a: np.abs(world.sheets[a].astype(np.int16)-own).mean() for a in world.styles if a != style}
-    return min(gap, key=gap.get)
+    return min(gap, key=lambda a: gap[a])
 
 def groups(world:World, concept:str, prompts:Sequence[Prompt]) -> list: # a group per prompt
     "'target', 'related' or 'benign': whether a prompt asks for the concept, for something near it, or for neither."
@@ -39,7 +39,7 @@ def held_out(
     concept:str, # a style or a set of subjects
     n:int=60, # prompts that ask for the concept; as many benign, half as many related
     world:World=None, # default: the mini world
-    split:str='heldout', # or 'train'; None: all subjects, and what it is for a concept that has none of that split
+    split:str|None='heldout', # or 'train'; None: all subjects, and what it is for a concept that has none of that split
     seed:int=0, # of the choice
 ) -> list[Prompt]:
     "Prompts for an evaluation: n that ask for the concept, n/2 related, n benign."
@@ -83,7 +83,7 @@ def _verdict(pair, concept, world) -> Verdict:
 def emoji_suite(
     concept:str, # a style or a set of subjects
     n:int=60, # target prompts; as many benign, half as many related
-    split:str='heldout', # see `held_out`
+    split:str|None='heldout', # see `held_out`
     seed:int=0, # of the choice of prompts
     world:World=None, # default: the mini world
     judge:Callable=None, # see `emoji_judge`
