@@ -68,13 +68,13 @@ def generate(
     batch:int=32, # images at once
 ):
     "Sample candidates; those that are there already are not sampled again."
+    if model: check_model(model)
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.candidates.prompts import load_prompts, seeds_of
     found = load_prompts(prompts)
     texts, numbers = [p.text for p in found for _ in range(seeds)], seeds_of([p for p in found for _ in range(seeds)])
     sampling = {k: v for k, v in dict(steps=steps, guidance=guidance, sampler=sampler).items() if v is not None}
     new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip)
-    if model: check_model(model)
     def plan():
         pipe = open_study(folder).pipe if (folder/'study.json').exists() else load_pipeline(model or 'emoji')
         return cost(pipe, 2*len(texts)*(steps or 20), images=len(texts), **sampling)
