@@ -47,8 +47,9 @@ def run():
 
 def open_study(folder:Path, **new):
     "The study in a folder, or with `new` settings a new one."
+    if not any(new.values()): existing_study(folder) # before torch is loaded
     from hfi_nb.study import Study
-    return Study(folder if any(new.values()) else existing_study(folder), **new)
+    return Study(folder, **new)
 
 # %% ../nbs/13_cli.ipynb #129e1cac
 @stage(app)
@@ -393,8 +394,7 @@ def lab(
     import subprocess
     for what, names in copy_notebooks(folder).items():
         if names: typer.echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')
-    index = [sys.executable, '-m', 'jupyterlab', str(folder/'index.ipynb')]
-    if show: raise typer.Exit(subprocess.run(index).returncode)
+    if show: raise typer.Exit(subprocess.run([sys.executable, '-m', 'jupyterlab', folder/'index.ipynb']).returncode)
 
 # %% ../nbs/13_cli.ipynb #4defb9f0
 if __name__ == '__main__' and '__file__' in globals(): run() # not in the notebook
