@@ -198,7 +198,7 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
 @stage(app)
 def erase(
     folder:Path=OPTIONAL, # of the study; left out with --images and --leco
-    contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object each says with {} where it stands
+    contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object with {} where it stands
     method:str='esd-x', # sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
     preset:str='hfi_nb', # or paper: the published algorithm with its authors' numbers
     start:str=None, # uce, uce-near or rece: train on from what this formula makes
