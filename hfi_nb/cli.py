@@ -47,8 +47,9 @@ def run():
 
 def open_study(folder:Path, **new):
     "The study in a folder, or with `new` settings a new one."
+    if not any(new.values()): existing_study(folder) # before torch is loaded
     from hfi_nb.study import Study
-    return Study(folder if any(new.values()) else existing_study(folder), **new)
+    return Study(folder, **new)
 
 # %% ../nbs/13_cli.ipynb #129e1cac
 @stage(app)
@@ -68,13 +69,13 @@ def generate(
     batch:int=32, # images at once
 ):
     "Sample candidates; those that are there already are not sampled again."
+    if model: check_model(model)
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.candidates.prompts import load_prompts, seeds_of
     found = load_prompts(prompts)
     texts, numbers = [p.text for p in found for _ in range(seeds)], seeds_of([p for p in found for _ in range(seeds)])
     sampling = {k: v for k, v in dict(steps=steps, guidance=guidance, sampler=sampler).items() if v is not None}
     new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip)
-    if model: check_model(model)
     def plan():
         pipe = open_study(folder).pipe if (folder/'study.json').exists() else load_pipeline(model or 'emoji')
         return cost(pipe, 2*len(texts)*(steps or 20), images=len(texts), **sampling)
@@ -197,7 +198,7 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
 @stage(app)
 def erase(
     folder:Path=OPTIONAL, # of the study; left out with --images and --leco
-    contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object each says with {} where it stands
+    contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object with {} where it stands
     purpose:str='weights', # given away; or prompt: the model stays behind one. It chooses the method
     method:str=None, # instead: sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
     preset:str='hfi_nb', # or paper: the published algorithm with its authors' numbers

@@ -140,6 +140,8 @@ def test_push(tmp_path, monkeypatch):
 def test_save_pipeline(tmp_path):
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPImageProcessor, CLIPTokenizer
+
+    from hfi_nb.core import read_json
     pipe = load_pipeline(dtype='float16')
     parts = {k: v for k, v in pipe.components.items() if k != 'feature_extractor'}
     whole = StableDiffusionPipeline(**parts, feature_extractor=CLIPImageProcessor(), requires_safety_checker=False)

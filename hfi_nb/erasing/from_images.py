@@ -23,7 +23,7 @@ from ..tokens.inversion import invert
 from ..tokens.token import SoftToken
 
 # %% ../../nbs/08f_from_images.ipynb #46c23f28
-def benign_contexts(pipe:DiffusionPipeline, concept:Concept, benign:Sequence[str]=(), n:int=24) -> tuple: # contexts, prompts
+def benign_contexts(pipe:DiffusionPipeline, concept:Concept, benign:Sequence[str]=(), n:int=24) -> tuple:
     "Benign prompts as contexts of a concept and as prompts without it; by default n words of the vocabulary."
     texts = as_list(benign, 'benign') or vocabulary_words(pipe, n, [concept.name, concept.start or ''])
     beside = '{} and ' if concept.is_object else ''

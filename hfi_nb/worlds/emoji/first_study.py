@@ -39,8 +39,8 @@ def check_page():
         raise HfiError('the label page needs Voila: pip install "hfi_nb[page]"; or try --simulate')
 
 # %% ../../../nbs/12g_first_study.ipynb #12a79cb8
-def first_stages(task:Task, ask:Callable, images:int, steps:int, token_steps:int|None) -> dict: # stage → (what is said, work)
-    "The stages of a first study in their order."
+def first_stages(task:Task, ask:Callable, images:int, steps:int, token_steps:int|None) -> dict:
+    "The stages of a first study in their order: name → (what is said, work)."
     study, prompts = task.study, [p.text for p in task.prompts[:images]]
     return dict(
         images=(f'the model draws {len(prompts)} images', lambda: study.generate(prompts, steps=steps)),
@@ -87,5 +87,6 @@ def first_study(
         if not over: work()
     grid = before_after(task, steps=steps)
     if study.simulated: log('The answers are simulated: a program clicked, no person.')
-    log(f'before and after  {grid}\nsafe pipeline     {study.folder/"erased"}\nnext              hfi evaluate {study.folder}')
+    said = f'before and after  {grid}\nsafe pipeline     {study.folder/"erased"}\n'
+    log(f'{said}next              hfi evaluate {study.folder}')
     return grid
