@@ -61,10 +61,11 @@ def clusters_of(pipe, world, concept):
     if concept in world.styles:
         return [('style', [(concept, s) for s in world.subjects if world.split[s] == 'train'][:40])]
     pairs = [(a, s) for a in world.styles for s in world.concepts[concept]]
-    features = image_features([world.image(*pair) for pair in pairs], load_clip(clip_folder()))
-    number = clusters(features, least=OBJECT_THRESHOLD)[0]
+    clip = load_clip(clip_folder())
+    features = image_features([world.image(*pair) for pair in pairs], clip)
+    number = clusters(features, threshold=OBJECT_THRESHOLD)[0]
     parts = [[p for p, m in zip(pairs, number, strict=True) if m == k] for k in range(max(number)+1)]
-    return list(zip(nearest_words(pipe, features, number), parts, strict=True))
+    return list(zip(nearest_words(pipe, features, number, clip), parts, strict=True))
 
 
 def goal(pipe, world, concept, seed=0, inverting=True):
