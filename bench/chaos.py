@@ -172,8 +172,7 @@ class Home:
             self.seconds[stage.name], self.written[stage.name] = time.perf_counter()-begun, contents(base, stage)
 
     def before(self, stage): return self.place/'before'/stage.name
-    def fresh(self, source, place=None): # → a folder
-        "A copy of a study in an empty place."
+    def fresh(self, source, place=None): # → a copy of a study, in an empty place
         place = place or self.place/'run'
         shutil.rmtree(place, ignore_errors=True)
         return Path(shutil.copytree(source, make_folder(place)/'study'))

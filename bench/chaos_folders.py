@@ -219,5 +219,5 @@ def nan_answer(study): study.store.append([Event('label', 'a', 'eve', study.name
 
 NAN = dict( # what holds it → how it is used, and what the error must name
     token=(nan_token, 'token'), reward=(nan_reward, 'reward'), features=(nan_features, 'feature'),
-    weights=(nan_weights, 'weight'), checkpoint=(nan_checkpoint, 'checkpoint'), erased=(nan_erased, 'weights'),
+    weights=(nan_weights, 'weight'), checkpoint=(nan_checkpoint, 'checkpoint'), erased=(nan_erased, 'not finite'),
     model=(nan_model, 'not finite'), answer=(nan_answer, 'label'))
