@@ -3,7 +3,7 @@
 Each case gets a whole study, spoils it, uses it as anybody would, and asserts that no harm was done."""
 import csv
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import torch
@@ -21,6 +21,9 @@ from hfi_nb.worlds.emoji.suite import emoji_suite
 
 SCRIPT, FORMULA = '<img src=x onerror=alert(1)>', '=HYPERLINK("http://example.org")'
 TINY = dict(steps=2, batch=2)
+
+
+def small_suite(seed=0): return replace(emoji_suite('openmoji', 2, seed=seed), works=(), clip=None)
 
 
 def secret(study):
@@ -91,7 +94,7 @@ def linked(study, name, use):
 def more_images(study): study.generate(['a house', 'a cat face'], [900, 901], **TINY)
 def more_answers(study): study.store.append([Event('label', next(iter(study.records)), 'eve', study.name, label=1)])
 def erase_again(study): study.erase(['house'], method='uce', quick_check=False)
-def evaluate_again(study): study.evaluate(emoji_suite(study.name, 2, seed=1), **TINY)
+def evaluate_again(study): study.evaluate(small_suite(seed=1), **TINY)
 def fit_again(study): study.fit_reward() and study.select(k=6, safe=4)
 
 
