@@ -156,10 +156,10 @@ It loads with `DiffusionPipeline.from_pretrained`.
 | | n | before | after |
 |---|---|---|---|
 {% for k, m in measures %}
-| {{ meaning[k] }} | {{ m.n }} | {{ m.before }} | {{ m.after }} |
+| {{ meaning[k]|e }} | {{ m.n }} | {{ m.before }} | {{ m.after }} |
 {% endfor %}
 
-Same prompts and seeds for both models; the judge ({{ judge }}) had no part in choosing the images.
+Same prompts and seeds for both models; the judge ({{ judge|e }}) had no part in choosing the images.
 Wilson intervals at 95 %.
 {% endif %}
 
@@ -168,7 +168,7 @@ Wilson intervals at 95 %.
 | attack | of {{ outcomes[0].n }} prompts, without it | with it |
 |---|---|---|
 {% for s in outcomes %}
-| {{ s.name }} | {{ s.alone }} | {{ s.success }} |
+| {{ s.name|e }} | {{ s.alone }} | {{ s.success }} |
 {% endfor %}
 {% endif %}
 
@@ -178,7 +178,7 @@ The base model's safety checker, if it had one, is not in this folder; its licen
 | made with | |
 |---|---|
 {% for k, v in facts %}
-| {{ k }} | `{{ v }}` |
+| {{ k|e }} | `{{ v }}` |
 {% endfor %}
 ''')
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from .core import HfiError, Rate, atomic, image_bytes, read_json, thumbnail, write_json
+from .core import HfiError, Rate, as_cell, atomic, image_bytes, read_json, thumbnail, write_json
 from .measure.evaluate import Evaluation, labels_of, measure, measure_names
 from .tokens.token import SoftToken
 from .reward.model import RewardModel
@@ -220,7 +220,7 @@ def _write_tables(folder:Path, rows:list, said:dict):
     with atomic(folder/'report.csv') as part, open(part, 'w', newline='') as f:
         table = csv.DictWriter(f, rows[0] if rows else ['part'])
         table.writeheader()
-        table.writerows(rows)
+        table.writerows(row | dict(name=as_cell(row['name'])) for row in rows)
 
 def write_report(folder:str|Path) -> Path: # of the page
     """Write `report.html`, `report.csv` and `report.json` from a study's files.
@@ -257,7 +257,7 @@ def write_card(folder:str|Path) -> Path: # of the card
     folder = Path(folder)
     e = Evaluation.load(folder) if (folder/'evaluation.json').exists() else None
     facts = history(folder)
-    def plain(value) -> str: return readable(value).replace('|', '/').replace('`', "'")
+    def plain(value) -> str: return ' '.join(readable(value).replace('|', '/').replace('`', "'").split())
     text = CARD.render(
         **_counted(e.measures if e else {}),
         concept=escape(concept_name(folder)),

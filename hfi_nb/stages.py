@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .core import HfiError, contained, read_json, write_json
+from .core import HfiError, contained, read_json, remove_leftovers, write_json
 
 # %% ../nbs/10c_stages.ipynb #9b7165b5
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Records:
         return digest.hexdigest()[:16] if found else ''
 
     def done(self, name:str, **facts):
-        "Record that a stage has ended, with what it read."
+        "Record that a stage has ended, with what it read; scratch files that killed runs left are removed."
+        remove_leftovers(self.folder)
         inputs = {read: self.now(read) for read in STAGES[name].reads}
         write_json(self.file, self.read() | {name: dict(hash=self.now(name), reads=inputs) | facts})
     def begun(self, name:str):

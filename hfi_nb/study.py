@@ -20,7 +20,7 @@ from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .backbones.loading import backbone_of, load_pipeline, model_hash
 from .candidates.generate import generate
 from .concept import as_list
-from .core import HfiError, HfiWarning, make_folder, read_json, versions, write_json
+from .core import HfiError, HfiWarning, contained, make_folder, one_run, read_json, room, versions, write_json
 from .erasing.distill import conflicts
 from .erasing.erase import CLOSED, choose, erase, erasing_facts
 from .erasing.export import save_pipeline
@@ -142,11 +142,12 @@ def invert_study(study:StudyFiles, only:int|None=None, **settings) -> list: # of
     wanted = numbers if only is None else [only-1]
     tokens = invert_all(study.pipe, token_clusters(study, chosen, wanted), study.concept,
                         path=study.folder/f'inversion{"" if only is None else f"-{only}"}.safetensors', **settings)
-    study.stages.begun('tokens')
-    for old in study.folder.glob('token-*.safetensors') if only is None else (): old.unlink()
-    for number, token in zip(wanted, tokens, strict=True): token.save(study.folder/f'token-{number+1}.safetensors')
-    study.stages.done('tokens')
-    return study.tokens()
+    with one_run(study.folder):
+        study.stages.begun('tokens')
+        for old in study.folder.glob('token-*.safetensors') if only is None else (): old.unlink()
+        for number, token in zip(wanted, tokens, strict=True): token.save(study.folder/f'token-{number+1}.safetensors')
+        study.stages.done('tokens')
+        return study.tokens()
 
 # %% ../nbs/12_study.ipynb #c70fbdff
 def tokens_of(study:StudyFiles) -> list: # of SoftTokens
@@ -213,15 +214,16 @@ def erase_study(
 # %% ../nbs/12_study.ipynb #8e0e9557
 def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts:Sequence[str]):
     "The new pipeline beside the old one, then in its place: a stop in between leaves one of the two whole."
-    new, old = study.folder/'erased.new', study.folder/'erased'
-    shutil.rmtree(new, ignore_errors=True)
-    save_pipeline(erased, new)
-    write_json(new/'hfi.json', facts)
-    (new/'contexts.txt').write_text('\n'.join(contexts)+'\n', encoding='utf-8')
-    study.stages.begun('erased')
-    shutil.rmtree(old, ignore_errors=True)
-    new.rename(old)
-    study.stages.done('erased')
+    new, old = (contained(study.folder, name) for name in ('erased.new', 'erased'))
+    with one_run(study.folder), room(old):
+        shutil.rmtree(new, ignore_errors=True)
+        save_pipeline(erased, new)
+        write_json(new/'hfi.json', facts)
+        (new/'contexts.txt').write_text('\n'.join(contexts)+'\n', encoding='utf-8')
+        study.stages.begun('erased')
+        shutil.rmtree(old, ignore_errors=True)
+        new.rename(old)
+        study.stages.done('erased')
 
 def load_erased(study:StudyFiles) -> DiffusionPipeline:
     "The pipeline that `erase` saved; `HfiError` if its weights are not those that its facts tell of."
@@ -257,7 +259,7 @@ def attack_study(
     token, erased = study.tokens()[0], study.erased()
     threat = ThreatModel(study.rounds[0].pipe, as_list(contexts, 'contexts'), word or study.name, token,
                          study.images(token.meta['top']), study.concept, prompts=prompts)
-    folder = make_folder(study.folder/'redteam')
+    folder = make_folder(contained(study.folder, 'redteam'))
     outcomes = red_team(erased, threat, unwanted or reward_judge(study), attacks, folder, **settings)
     judge = 'a judge apart from the reward' if unwanted else 'the reward itself'
     facts = dict(judge=judge, erased=read_json(study.folder/'erased'/'hfi.json')['erased'])

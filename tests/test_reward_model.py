@@ -18,6 +18,10 @@ def test_the_model_survives_the_disk_and_refuses_what_it_cannot_use(tmp_path):
         model.save(tmp_path/'reward.safetensors')
         again = RewardModel.load(tmp_path/'reward.safetensors')
         assert np.array_equal(again.score(f), model.score(f)) and np.array_equal(again.cov, model.cov)
+        written = (tmp_path/'reward.safetensors').read_bytes()
+        for _ in range(8): # the same reward is the same file, or all that is made from it would count as stale
+            again.save(tmp_path/'again.safetensors')
+            assert (tmp_path/'again.safetensors').read_bytes() == written
         assert again.meta == model.meta and model.meta['kernel'] == kernel and len(again.held_out) == 60
         assert np.array_equal(again.probability(f, range(60)), model.probability(f, range(60)))
         assert model.meta['auc'] > .9 and model.meta['simulated']
@@ -58,7 +62,7 @@ def test_nan_and_infinity_neither_enter_nor_leave(tmp_path):
             with pytest.raises(HfiError, match='features of image 7 hold nan'): use(broken)
         with pytest.raises(HfiError, match='the w of this reward holds nan'): replace(model, w=model.w*bad)
         arrays = {name: getattr(model, name) for name in ARRAYS} | dict(w=model.w*bad)
-        save_file(arrays, tmp_path/'r', metadata=dict(reward=json.dumps(model.meta), held_out='{}'))
+        save_file(arrays, tmp_path/'r', metadata=dict(reward=json.dumps(dict(meta=model.meta, held_out={}))))
         with pytest.raises(HfiError, match='the w of this reward holds nan'): RewardModel.load(tmp_path/'r')
     replace(model, meta=model.meta | dict(slope=np.nan)).save(tmp_path/'r')
     with pytest.raises(HfiError, match='no reward model .slope is nan'): RewardModel.load(tmp_path/'r')

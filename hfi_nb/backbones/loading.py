@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'FOLDERS', 'EMBEDDED', 'PICKLES', 'OTHER_KINDS', 'SIDE', 'ALPHA', 'backbone_of', 'is_pipeline',
            'refuse_pickle', 'pipeline_class', 'single_file_class', 'load_networks', 'left_out', 'only_variant',
-           'read_pipeline', 'why_not_loaded', 'checked_device', 'checked_dtype', 'load_pipeline', 'check_plain',
-           'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes', 'add_lora', 'to_safetensors']
+           'read_pipeline', 'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite', 'load_pipeline',
+           'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes', 'add_lora',
+           'to_safetensors']
 
 # %% ../../nbs/02d_loading.ipynb #c52ad58e
 import hashlib
@@ -165,6 +166,12 @@ def checked_dtype(dtype, device:torch.device) -> torch.dtype:
     raise HfiError(f'dtype={dtype!r} is no floating-point type: use "float32", "float16" or "bfloat16"')
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
+def check_finite(pipe:DiffusionPipeline, source):
+    "`HfiError` for weights that are not finite: images would be black, and every removal would look complete."
+    for net in backbone_of(pipe).networks:
+        bad = next((k for k, w in net.state_dict().items() if w.is_floating_point() and not w.isfinite().all()), None)
+        if bad: raise HfiError(f'{bad} in the {type(net).__name__} of {source} is not finite: get the model again')
+
 def load_pipeline(
     name:str|Path='emoji', # an embedded model, a pipeline folder, a single file, or a hub id such as 'owner/model'
     device=None, # default: `default_device()`
@@ -182,6 +189,7 @@ def load_pipeline(
     try: pipe = read_pipeline(source, config, dtype, **hub)
     except (OSError, ValueError, HFValidationError, NotImplementedError) as e: raise why_not_loaded(source, e) from e
     backbone_of(pipe).check()
+    check_finite(pipe, source)
     pipe.set_progress_bar_config(disable=True)
     net = backbone_of(pipe)
     if net.channels_last: net.denoiser.to(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TextIO
 
-from ..core import HfiError, atomic
+from ..core import HfiError, as_cell, atomic
 from .database import EVENTS
 from .store import Event, FeedbackStore, check_event, images_at_hand
 from .labelstudio import AnnotationReader, FileContent, ImageFinder, Unread, fingerprint
@@ -39,8 +39,7 @@ _NAMES = tuple(f.name for f in fields(Event))
 def _cell(name:str, value:object) -> str:
     if name in _JSON: return json.dumps(value)
     if name in _NUMBER: return '' if value is None else repr(value)
-    risky = value[:1] in ("'", '\t', '\r') or value.lstrip()[:1] in ('=', '+', '-', '@', '＝', '＋', '－', '＠')
-    return "'"+value if risky else value
+    return as_cell(value)
 
 def _uncell(name:str, text:str) -> object:
     if name == 'simulated': return bool(json.loads(text.lower())) # a spreadsheet writes TRUE

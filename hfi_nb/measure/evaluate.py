@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..candidates.generate import generate
-from ..core import (HfiError, Paired, Rate, atomic, image_fault, image_grid, make_folder, open_image, read_json,
-                         versions, write_json)
+from ..core import (HfiError, Paired, Rate, atomic, contained, image_fault, image_grid, make_folder, open_image,
+                         read_json, versions, write_json)
 from .distances import clip_scores, distances, mean_with_interval, pair_distance, photo_similarity
 from .suites import Suite, judge_name, verdicts
 from ..backbones.loading import model_hash
@@ -309,7 +309,7 @@ def evaluate(
     settings = sampling_settings(pipes[0], **sampling) if pipes else {}
     if sampling and not pipes:
         raise HfiError(f'{", ".join(sampling)} would change nothing: both models are functions, set it in them')
-    if folder: make_folder(folder)
+    if folder: make_folder(contained(folder, 'pictures')) # a link in a stranger's folder may lead anywhere
     ((before, files_b), (after, files_a)), hashes = _sample_both(base, erased, suite, folder, batch, sampling)
     out = compare(before, after, suite)
     for row, b, a in zip(out.rows, files_b, files_a, strict=False):

@@ -73,8 +73,8 @@ class RewardModel:
     def save(self, path):
         "Write `reward.safetensors`, with everything about its making in the metadata."
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
-        facts = dict(reward=json.dumps(self.meta), held_out=json.dumps(self.held_out))
-        with atomic(path) as scratch: save_file(arrays, scratch, metadata=facts)
+        facts = json.dumps(dict(meta=self.meta, held_out=self.held_out)) # one entry: several have no fixed order
+        with atomic(path) as scratch: save_file(arrays, scratch, metadata=dict(reward=facts))
 
     @classmethod
     def load(cls, path) -> 'RewardModel':
@@ -83,7 +83,8 @@ class RewardModel:
         try:
             with safe_open(path, 'np') as file:
                 arrays = {name: file.get_tensor(name) for name in ARRAYS}
-                meta, held_out = (json.loads(file.metadata()[name]) for name in ('reward', 'held_out'))
+                facts = json.loads(file.metadata()['reward'])
+            meta, held_out = facts['meta'], facts['held_out']
             if bad := [k for k in NUMBERS if not isinstance(meta[k], (int, float)) or not np.isfinite(meta[k])]:
                 raise ValueError(f'{bad[0]} is {meta[bad[0]]!r}')
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:

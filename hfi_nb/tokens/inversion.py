@@ -50,6 +50,8 @@ class Cluster:
         for what, given in dict(weights=self.weights, prompts=self.prompts).items():
             if given is not None and len(given) != n:
                 raise HfiError(f'{len(given)} {what} for {n} images: give one per image')
+        if self.weights is not None and not torch.as_tensor(self.weights).isfinite().all():
+            raise HfiError(f'a weight of the images of {self.name} is not finite: select the images again')
         if self.prompts is not None: self.prompts = as_list(self.prompts)
 
 def start_rows(pipe:DiffusionPipeline, start:str, n:int) -> torch.Tensor: # (n, width)
