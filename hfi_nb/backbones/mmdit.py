@@ -219,7 +219,7 @@ class FluxBackbone(MMDiTBackbone):
 # %% ../../nbs/02c_mmdit.ipynb #8a5cfef6
 EMBEDDED_FLOW_RECIPE = replace(
     EMBEDDED_RECIPE, name='the embedded flow model',
-    status='sampling as trained; removal as for the embedded UNet, not measured yet',
+    status='sampling as trained; removal as tuned on the embedded UNet, measured by bench/methods.py',
     source='nbs/24_train_flow.ipynb', sampler='euler', steps=20, guidance=3., max_sequence_length=32)
 FLOW_SOURCES = ("the models' cards for sampling; "
                 "ESD's authors' code for FLUX (github.com/rohitgandikota/erasing) for removals, "
