@@ -515,6 +515,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'hfi_nb.candidates.prompts.truncate': ('prompts.html#truncate', 'hfi_nb/candidates/prompts.py')},
             'hfi_nb.choices': { 'hfi_nb.choices.agreement_of': ('choices.html#agreement_of', 'hfi_nb/choices.py'),
                                 'hfi_nb.choices.concept_of': ('choices.html#concept_of', 'hfi_nb/choices.py'),
+                                'hfi_nb.choices.counted': ('choices.html#counted', 'hfi_nb/choices.py'),
+                                'hfi_nb.choices.known_attacks': ('choices.html#known_attacks', 'hfi_nb/choices.py'),
                                 'hfi_nb.choices.read_judge': ('choices.html#read_judge', 'hfi_nb/choices.py'),
                                 'hfi_nb.choices.read_suite': ('choices.html#read_suite', 'hfi_nb/choices.py'),
                                 'hfi_nb.choices.status_of': ('choices.html#status_of', 'hfi_nb/choices.py')},

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from .choices import concept_of, read_judge, read_suite, status_of
+from .choices import concept_of, counted, known_attacks, read_judge, read_suite, status_of
 from .core import HfiError, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
@@ -240,7 +240,7 @@ def evaluate(
     suite = read_suite(study.name, target, benign, related, chosen, n)
     count = len(suite.prompts)
     yield lambda: cost(study.rounds[0].pipe, 4*count*(steps or 20), prompts=count, images=2*count)
-    yield dict(study.evaluate(suite, batch=batch, **only_given(steps=steps)).measures, next=f'hfi report {folder}')
+    yield counted(study.evaluate(suite, batch=batch, **only_given(steps=steps))) | dict(next=f'hfi report {folder}')
 
 # %% ../nbs/13_cli.ipynb #8889db7e
 @stage(app)
@@ -263,7 +263,8 @@ def audit(
     yield lambda: dict(prompts=len(suite.prompts), images=2*len(suite.prompts))
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.measure.evaluate import evaluate
-    yield evaluate(load_pipeline(base), load_pipeline(model), suite, folder=folder, **only_given(steps=steps)).measures
+    found = evaluate(load_pipeline(base), load_pipeline(model), suite, folder=folder, **only_given(steps=steps))
+    yield counted(found)
 
 # %% ../nbs/13_cli.ipynb #e5fdc848
 @stage(app)
@@ -280,10 +281,7 @@ def red_team(
 ):
     "Attack the erased model and count."
     prompts, study = read_lines(contexts), open_study(folder)
-    from hfi_nb.attack.red_team import ATTACKS
-    if strange := [a for a in attack or () if a not in ATTACKS]:
-        raise HfiError(f'unknown attack {strange[0]!r}: use some of {", ".join(ATTACKS)}')
-    attacks = {name: ATTACKS[name] for name in attack or ATTACKS}
+    attacks = known_attacks(attack)
     images = (len(attacks)+1)*len(prompts) # without attack they are sampled once
     yield lambda: cost(study.pipe, 2*images*(steps or 20), attacks=', '.join(attacks), images=images,
                        beside='what the attacks search with')
