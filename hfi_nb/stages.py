@@ -25,7 +25,7 @@ STAGES = {stage.name: stage for stage in (
     Stage('images', (), ('images.jsonl',), 'hfi generate'),
     Stage('feedback', ('images',), (), 'hfi label'), # a database, see `Records.feedback`
     Stage('reward', ('feedback',), ('reward.safetensors',), 'hfi reward'),
-    Stage('selection', ('reward',), ('selection.json',), 'hfi select'),
+    Stage('selection', ('reward',), ('selection.json',), 'hfi reward'),
     Stage('tokens', ('selection',), ('token-*.safetensors',), 'hfi invert'),
     Stage('erased', ('selection', 'tokens'), ('erased/hfi.json',), 'hfi erase'),
     Stage('evaluation', ('erased',), ('evaluation.json',), 'hfi evaluate'),

@@ -2,7 +2,7 @@
 from hfi_nb.choices import *
 import pytest
 
-from hfi_nb.choices import concept_of, read_judge, read_suite
+from hfi_nb.choices import concept_of, counted, known_attacks, read_judge, read_suite, status_of
 from hfi_nb.core import HfiError
 
 
@@ -10,5 +10,18 @@ def test_choices():
     with pytest.raises(HfiError, match='--judge clip needs more, or is unknown'): read_judge('clip', None, None)
     with pytest.raises(HfiError, match='give --target and --benign prompts'):
         read_suite('angry faces', None, None, None, None, 4)
+    with pytest.raises(HfiError, match="unknown attack 'magic': use some of "): known_attacks(['replay', 'magic'])
+    assert [*known_attacks(['replay'])] == ['replay'] and len(known_attacks(None)) > 1
     with pytest.raises(HfiError, match='belong to a concept: give --concept'): concept_of(None, 'style', None, 'art')
     assert concept_of(None, 'style', None, None) is None and concept_of('ink', 'object', None, 'style').start == 'style'
+
+
+def test_told(tmp_path):
+    from hfi_nb.measure.evaluate import Evaluation
+    from hfi_nb.study import Study
+    found = status_of(Study(tmp_path/'study', concept='ink'))
+    assert found['images'] == 0 and found['stage images'] == 'open' and found['stage red team'] == 'open'
+    seen = dict(shown=False, labels={}, fault='')
+    row = dict(text='house', expected={}, seed=0, guidance=None, group='target', before=seen, after=seen)
+    told = counted(Evaluation('ink', [row]))
+    assert told['concept'].before.n == 1 and 'there was nothing to remove' in told['warnings'][0]

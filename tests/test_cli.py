@@ -30,7 +30,8 @@ def test_stages(tmp_path):
     study = Study(folder)
     person = simulated_annotator(study, asked, error=0)
     person.label(study.panel(person))
-    assert 'hfi reward' in hfi('status', folder).output
+    told = json.loads(hfi('status', folder, '--json').stdout)
+    assert told['images'] == 16 and told['stage images'] == 'done' and 'hfi reward' in told['next']
     assert json.loads(hfi('reward', folder, '--json').stdout.splitlines()[-1])['labels'] == 16
     assert '<unwanted-1>' in hfi('invert', folder, '--steps', 1, '--batch', 2).output
     assert 'alone' in hfi('check', folder, contexts, '--steps', 2).output
@@ -43,6 +44,13 @@ def test_stages(tmp_path):
     assert 'next' in hfi('next', folder).output and Study(folder/'next').name == 'openmoji'
 
 
+def test_stages_name_commands():
+    from hfi_nb.cli import app
+    from hfi_nb.stages import STAGES
+    there = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert {stage.command.removeprefix('hfi ') for stage in STAGES.values()} <= there
+
+
 def test_wrong(tmp_path):
     def said(*args):
         done = subprocess.run([sys.executable, '-m', 'hfi_nb.cli', *map(str, args)], capture_output=True, text=True)
@@ -52,13 +60,18 @@ def test_wrong(tmp_path):
     pictures.mkdir()
     Image.new('RGB', (8, 8)).save(pictures/'a.png')
     (tmp_path/'prompts.txt').write_text('house')
-    assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path) and 'no study yet' in said('reward', tmp_path)
-    assert '--images and --model' in said('erase', tmp_path) and 'no model: give --model' in said('erase', '--images', pictures)
+    assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path)
+    assert 'no study yet' in said('reward', tmp_path)
+    assert '--images and --model' in said('erase', tmp_path)
+    assert 'no model: give --model' in said('erase', '--images', pictures)
     assert 'cannot be read' in said('erase', '--leco', tmp_path/'none.yaml', '--model', 'emoji')
     assert 'is no folder' in said('erase', '--images', tmp_path/'none', '--model', 'emoji')
-    assert 'was not written by this command' in said('erase', '--images', pictures, '--model', 'emoji', '--out', pictures)
-    assert 'does not exist' in said('generate', tmp_path/'s', tmp_path/'prompts.txt', '--concept', 'x', '--model', './nowhere')
-    assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt') and 'is no folder' in said('import', tmp_path, tmp_path/'none')
+    taken = said('erase', '--images', pictures, '--model', 'emoji', '--out', pictures)
+    assert 'was not written by this command' in taken
+    new = ('generate', tmp_path/'s', tmp_path/'prompts.txt', '--concept', 'x')
+    assert 'does not exist' in said(*new, '--model', './nowhere')
+    assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt')
+    assert 'is no folder' in said('import', tmp_path, tmp_path/'none')
     code = "import sys; from hfi_nb.cli import app; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == 'False\n'
 
@@ -71,17 +84,20 @@ def test_erase_images(tmp_path, monkeypatch):
     (tmp_path/'few').mkdir()
     for subject in world.subjects[:3]: world.image('openmoji', subject).save(tmp_path/'few'/f'{subject}.png')
     (tmp_path/'benign.txt').write_text('house\ncat face\n')
-    given = ['erase', '--images', 'few', '--model', 'emoji', '--benign', 'benign.txt', '--token-steps', '2', '--concept', 'openmoji']
+    given = ['erase', '--images', 'few', '--model', 'emoji', '--benign', 'benign.txt', '--token-steps', '2',
+             '--concept', 'openmoji']
     def hfi(*more): return CliRunner().invoke(app, [*given, *more], catch_exceptions=False).output
     assert 'writes' in hfi('--dry-run') and not (tmp_path/'erased').exists()
     said = hfi('--method', 'uce')
-    assert 'quick check' in said and 'hfi audit erased emoji openmoji' in said and (tmp_path/'erased'/'model_index.json').exists()
+    assert 'quick check' in said and 'hfi audit erased emoji openmoji' in said
+    assert (tmp_path/'erased'/'model_index.json').exists()
     assert not (tmp_path/'erased.part').exists() and not (tmp_path/'erased.new').exists()
     assert 'load_lora_weights' in hfi('--updates', '10', '--batch', '2', '--lora', '4', '--out', 'lora')
     (tmp_path/'prompts.yaml').write_text('- target: openmoji\n')
     listed = ['erase', '--leco', 'prompts.yaml', '--model', 'emoji', '--method', 'uce', '--out', 'listed']
     assert 'hfi audit listed emoji openmoji' in CliRunner().invoke(app, listed, catch_exceptions=False).output
-    assert {'pytorch_lora_weights.safetensors', 'token.safetensors', 'hfi.json'} <= {f.name for f in (tmp_path/'lora').iterdir()}
+    written = {f.name for f in (tmp_path/'lora').iterdir()}
+    assert {'pytorch_lora_weights.safetensors', 'token.safetensors', 'hfi.json'} <= written
 
 
 def test_audit(tmp_path):
@@ -91,10 +107,10 @@ def test_audit(tmp_path):
     (tmp_path/'texts.txt').write_text('in the style of ink\nin the style of noto\n')
     from hfi_nb.worlds.emoji.world import clip_folder
     args = ['audit', 'emoji', 'emoji', 'ink', '--target', tmp_path/'asked.txt', '--benign', tmp_path/'other.txt',
-            '--judge', 'clip',
-            '--texts', tmp_path/'texts.txt', '--clip', clip_folder(), '--steps', 2]
+            '--judge', 'clip', '--texts', tmp_path/'texts.txt', '--clip', clip_folder(), '--steps', 2]
     done = CliRunner().invoke(app, [*map(str, args)], catch_exceptions=False)
     assert done.exit_code == 0 and 'concept' in done.output
+    assert 'warnings' in done.output and 'Both models have the same weights.' in done.output
 
 
 def test_doctor():

@@ -87,7 +87,8 @@ def test_a_picture_comes_at_once(name): assert any(map(pictures, cells(name)[:5]
 def test_tasks_have_folded_solutions_with_outputs(name):
     found = tasks(name)
     solutions = [c for c in found if c['cell_type'] == 'code']
-    asked = [m for c in found if c['cell_type'] == 'markdown' for m in re.findall(r'^\*\*\d+\.\*\*', text(c['source']), re.M)]
+    prose = '\n'.join(text(c['source']) for c in found if c['cell_type'] == 'markdown')
+    asked = re.findall(r'^\*\*\d+\.\*\*', prose, re.M)
     assert 2 <= len(asked) <= 4
     assert solutions and all(map(folded, solutions)), 'fold every solution'
     assert all(c['outputs'] for c in solutions), 'a solution shows something'

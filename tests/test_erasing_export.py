@@ -147,7 +147,8 @@ def test_save_pipeline(tmp_path):
     whole = StableDiffusionPipeline(**parts, feature_extractor=CLIPImageProcessor(), requires_safety_checker=False)
     save_pipeline(whole, tmp_path/'p')
     old = CLIPTokenizer(str(tmp_path/'p'/'tokenizer'/'vocab.json'), str(tmp_path/'p'/'tokenizer'/'merges.txt'))
-    for text in ('a house in the style of openmoji', 'snow-covered'): assert old.tokenize(text) == pipe.tokenizer.tokenize(text)
+    for text in ('a house in the style of openmoji', 'snow-covered'):
+        assert old.tokenize(text) == pipe.tokenizer.tokenize(text)
     assert read_json(tmp_path/'p'/'text_encoder'/'config.json')['dtype'] == 'float32'
     assert read_json(tmp_path/'p'/'model_index.json')['feature_extractor'][1] == 'CLIPImageProcessor'
     stock = StableDiffusionPipeline.from_pretrained(tmp_path/'p')

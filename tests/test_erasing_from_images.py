@@ -20,7 +20,8 @@ def test_from_images(tmp_path):
     again = load_pipeline(tmp_path/'out')
     assert model_hash(again) == facts['erased'] != facts['base'] == model_hash(pipe)
     save_alone(pipe, erased, tmp_path/'out', dict(concept='openmoji'), rank=4)
-    assert sorted(f.name for f in (tmp_path/'out').iterdir()) == ['hfi.json', 'hfi_lora.json', 'pytorch_lora_weights.safetensors']
+    written = sorted(f.name for f in (tmp_path/'out').iterdir())
+    assert written == ['hfi.json', 'hfi_lora.json', 'pytorch_lora_weights.safetensors']
     one = dict(updates=1, trajectories=1, steps=2, batch=2)
     trained, other = erase_images(pipe, few, Concept('thing', 'object', start='house'), without=few[:1], **given, **one)
     assert model_hash(trained) != model_hash(pipe) and not other.vectors.equal(token.vectors)
@@ -29,6 +30,7 @@ def test_from_images(tmp_path):
 def test_benign_contexts():
     pipe = load_pipeline()
     assert benign_contexts(pipe, Concept('ink'), ['house']) == (['house'], ['house'])
-    assert benign_contexts(pipe, Concept('cat', 'object'), ['house', 'a {} here']) == (['{} and house', 'a {} here'], ['house', 'a here'])
+    contexts, safe = benign_contexts(pipe, Concept('cat', 'object'), ['house', 'a {} here'])
+    assert contexts == ['{} and house', 'a {} here'] and safe == ['house', 'a here']
     contexts, safe = benign_contexts(pipe, Concept('ink'))
     assert contexts == safe and len(safe) == 24 and not {'ink', 'style'} & set(safe)

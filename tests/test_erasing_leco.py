@@ -9,7 +9,8 @@ def test_leco(tmp_path):
     file = tmp_path/'prompts.yaml'
     file.write_text('- target: van gogh\n  resolution: 512\n  batch_size: 2\n- target: "ink"\n  positive:\n')
     with pytest.warns(HfiWarning, match='resolution, batch_size belong to LECO'): found = read_leco(file)
-    assert found['tokens'] == ['van gogh', 'ink'] and found['eta'] == 1. and not found['safe'] and found['concept'].say('ink') == 'ink'
+    assert found['tokens'] == ['van gogh', 'ink'] and found['eta'] == 1. and not found['safe']
+    assert found['concept'].say('ink') == 'ink'
     file.write_text('- {target: a gun, unconditional: a toy, guidance_scale: 2}\n- {target: ink, guidance_scale: 2}\n')
     found = read_leco(file)
     assert (found['tokens'], found['rejected'], found['safe'], found['eta']) == (['ink'], ['a gun'], ['a toy'], 2.)
@@ -21,12 +22,20 @@ def test_leco(tmp_path):
 def test_refused(tmp_path):
     file = tmp_path/'prompts.yaml'
     for text, said in {
-        '- {target: girl, positive: "girl, cat ears", action: enhance}': "entry 1, has action='enhance': only .erase. can be done",
-        '- {target: person, positive: old person}': "has positive='old person' and target='person': here both must be the same",
-        '- {target: a, neutral: b}': "unconditional='' and neutral='b'", '- {target: ""}': 'entry 1, has no target', '- {positive: x}': 'has no target',
-        '- {target: a, negative: b}': "has 'negative', which is not LECO's", '- {target: a}\n- {target: b, guidance_scale: 3}': 'has guidance_scale=1.0 and guidance_scale=3',
-        '- {target: a, guidance_scale: -1}': 'guidance_scale=-1: give a number', '- {target: a, unconditional: b}\n- {target: a, unconditional: c}': 'write two files',
-        'target: a': 'is no prompt file of LECO', '': 'is no prompt file', '- a': 'is no prompt file', '[': 'is no YAML'}.items():
+        '- {target: girl, positive: "girl, cat ears", action: enhance}': "entry 1, has action='enhance': only .erase.",
+        '- {target: person, positive: old person}': "positive='old person' and target='person': here both must be",
+        '- {target: a, neutral: b}': "unconditional='' and neutral='b'",
+        '- {target: ""}': 'entry 1, has no target',
+        '- {positive: x}': 'has no target',
+        '- {target: a, negative: b}': "has 'negative', which is not LECO's",
+        '- {target: a}\n- {target: b, guidance_scale: 3}': 'has guidance_scale=1.0 and guidance_scale=3',
+        '- {target: a, guidance_scale: -1}': 'guidance_scale=-1: give a number',
+        '- {target: a, unconditional: b}\n- {target: a, unconditional: c}': 'write two files',
+        'target: a': 'is no prompt file of LECO',
+        '': 'is no prompt file',
+        '- a': 'is no prompt file',
+        '[': 'is no YAML',
+    }.items():
         file.write_text(text)
         with pytest.raises(HfiError, match=said): read_leco(file)
     with pytest.raises(HfiError, match='cannot be read'): read_leco(tmp_path/'none.yaml')
@@ -40,7 +49,8 @@ def test_erase_leco(tmp_path):
     from hfi_nb.backbones.loading import load_pipeline, model_hash
     from hfi_nb.erasing.erase import erase, erasing_facts
     pipe, few = load_pipeline(), dict(updates=1, trajectories=1, steps=2, batch=2, quick_check=False)
-    for text, tokens in (('- {target: ink}', 1), ('- {target: ink}\n- {target: a gun, unconditional: a house}', 1), ('- {target: a gun, unconditional: a house}', 0)):
+    word, aimed = '- {target: ink}', '- {target: a gun, unconditional: a house}'
+    for text, tokens in ((word, 1), (f'{word}\n{aimed}', 1), (aimed, 0)):
         (tmp_path/'prompts.yaml').write_text(text)
         erased = erase(pipe, **read_leco(tmp_path/'prompts.yaml'), **few)
         assert model_hash(erased) != model_hash(pipe) and erasing_facts(erased)['sources']['words'] == tokens

@@ -110,7 +110,7 @@ def test_errors(tmp_path):
     study = Study(tmp_path/'a', 'emoji', Concept('ink', 'object'))
     assert not (tmp_path/'a').exists() # nothing works yet, and so nothing is written
     with pytest.raises(HfiError, match='images.jsonl has no'): study.panel()
-    with pytest.raises(HfiError, match='has no selection yet: run `hfi select'): study.invert()
+    with pytest.raises(HfiError, match='has no selection yet: run `hfi reward'): study.invert()
     study.generate(['house'], steps=1)
     assert read_json(tmp_path/'a'/'study.json')['concept']['kind'] == 'object'
     assert Study(tmp_path/'a', concept='ink').concept.is_object

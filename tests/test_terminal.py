@@ -27,6 +27,14 @@ def test_a_generator_becomes_a_command_with_its_comments_as_help_a_dry_run_and_j
     assert run(app, ['--n', '0']).exit_code == 2 and run(app, ['--n', 'x']).exit_code == 2
 
 
+def test_say(capsys):
+    say(dict(red_team=.12345, warnings=['broken', 'same'], none=[]))
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ['red', 'team', '0.123'], ['warnings', 'broken'], ['warnings', 'same']]
+    say(dict(warnings=[]), as_json=True)
+    assert capsys.readouterr().out == '{"warnings": []}\n'
+
+
 def test_wrong_paths(tmp_path):
     with pytest.raises(HfiError, match='is no study yet: begin one with `hfi generate'): existing_study(tmp_path)
     with pytest.raises(HfiError, match='does not exist'): read_lines(tmp_path/'none.txt')

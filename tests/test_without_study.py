@@ -16,13 +16,18 @@ def test_checks(tmp_path):
     Image.new('RGB', (8, 8)).save(tmp_path/'some'/'a.png')
     for name in ('emoji', 'owner/model'): check_model(name)
     (tmp_path/'m.ckpt').write_text('x')
-    for wrong, said in {None: 'no model: give --model', 'emojo': 'does not exist: give a pipeline folder', './none': 'does not exist',
-                        'none.safetensors': 'does not exist', str(tmp_path/'pipe'): 'no model_index.json',
-                        str(tmp_path/'m.ckpt'): 'is no model that is opened here'}.items():
+    for wrong, said in {
+        None: 'no model: give --model',
+        'emojo': 'does not exist: give a pipeline folder',
+        './none': 'does not exist',
+        'none.safetensors': 'does not exist',
+        str(tmp_path/'pipe'): 'no model_index.json',
+        str(tmp_path/'m.ckpt'): 'is no model that is opened here',
+    }.items():
         with pytest.raises(HfiError, match=said): check_model(wrong)
     check_out(tmp_path/'new')
     check_out(tmp_path/'pipe')
-    with pytest.raises(HfiError, match='was not written by this command: name another place'): check_out(tmp_path/'some')
+    with pytest.raises(HfiError, match='not written by this command: name another place'): check_out(tmp_path/'some')
     (tmp_path/'pipe'/'hfi.json').write_text('{}')
     check_out(tmp_path/'pipe')
     assert len(readable_images(tmp_path/'some')) == 1
@@ -30,7 +35,7 @@ def test_checks(tmp_path):
     (tmp_path/'some'/'b.png').write_text('no image')
     with pytest.raises(HfiError, match='b.png is damaged or no image'): readable_images(tmp_path/'some')
     with pytest.raises(HfiError, match='holds no images: three to five'): readable_images(tmp_path/'empty')
-    with pytest.raises(HfiError, match='starts at a coarse word: give --concept or --word'): named_concept(None, 'object', None)
+    with pytest.raises(HfiError, match='a coarse word: give --concept or --word'): named_concept(None, 'object', None)
     assert named_concept('cat', 'object', None).start == 'cat' and named_concept(None, 'style', None).name == 'unwanted'
 
 
@@ -40,5 +45,6 @@ def test_embedded():
 
 
 def test_light():
-    code = "import sys; from pathlib import Path; from hfi_nb.without_study import *; check_model('emoji'); check_out(Path('nowhere')); print('torch' in sys.modules)"
+    code = ("import sys; from pathlib import Path; from hfi_nb.without_study import *; "
+            "check_model('emoji'); check_out(Path('nowhere')); print('torch' in sys.modules)")
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == 'False\n'
