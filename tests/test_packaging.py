@@ -1,4 +1,5 @@
 """The wheel, built from a copy of the sources without the network, and looked at away from the repository."""
+import re
 import shutil
 import subprocess
 import sys
@@ -27,16 +28,22 @@ def wheel(tmp_path_factory):
     return next(out.glob('*.whl'))
 
 
-def test_wheel_holds_the_mini_world_and_the_notebooks_and_stays_small(wheel):
+def test_wheel_holds_the_mini_world_and_the_course_and_stays_small(wheel):
     assert wheel.stat().st_size <= 72*2**20
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f'hfi_nb/data/{p.relative_to(ROOT/"data").as_posix()}'
               for p in (ROOT/'data/emoji').rglob('*') if p.is_file()}
     assert wanted and wanted <= names
-    shown = [p for p in (ROOT/'nbs').rglob('*') if p.suffix in {'.ipynb', '.png'}]
-    shown = [p for p in shown if '.ipynb_checkpoints' not in p.parts]
-    assert {f'hfi_nb/notebooks/{p.relative_to(ROOT/"nbs").as_posix()}' for p in shown} <= names
+    course = [ROOT/'nbs'/'index.ipynb', *(ROOT/'nbs'/'course').glob('*.ipynb'), *(ROOT/'nbs'/'stills').glob('*.png')]
+    assert {f'hfi_nb/notebooks/{p.relative_to(ROOT/"nbs").as_posix()}' for p in course} <= names
     assert {'hfi_nb/py.typed', 'hfi_nb/core.py', 'hfi_nb/worlds/emoji/world.py'} <= names
+
+
+def test_what_the_package_index_shows_leads_somewhere(wheel):
+    [metadata] = [n for n in zipfile.ZipFile(wheel).namelist() if n.endswith('.dist-info/METADATA')]
+    text = zipfile.ZipFile(wheel).read(metadata).decode()
+    links = re.findall(r'\]\(([^)]+)\)', text)
+    assert links and all(link.startswith('https://') for link in links)
 
 
 def test_unpacked_wheel_finds_its_data(wheel, tmp_path):
