@@ -132,7 +132,8 @@ def test_bomb(tmp_path, monkeypatch):
 
 def test_full_disk(tmp_path, monkeypatch):
     (tmp_path/'a.txt').write_text('old')
-    for full in (OSError(28, 'No space left on device'), RuntimeError('Io error: No space left on device'), OSError(errno.EFBIG, 'File too large')):
+    said = 'No space left on device'
+    for full in (OSError(28, said), RuntimeError(f'Io error: {said}'), OSError(errno.EFBIG, 'File too large')):
         with pytest.raises(HfiError, match='no space left to write .*a.txt: free'), atomic(tmp_path/'a.txt'): raise full
         assert (tmp_path/'a.txt').read_text() == 'old' and len(list(tmp_path.iterdir())) == 1
     def fsync(f): raise OSError(28, 'No space left on device')

@@ -145,7 +145,8 @@ def test_what_cannot_be_inverted_is_named():
     pipe = the_pipe()
     with pytest.raises(HfiError, match='no images'): invert(pipe, [])
     with pytest.raises(HfiError, match='2 weights for 1 images'): invert(pipe, inked(1), [1, 1])
-    with pytest.raises(HfiError, match='a weight of the images of <unwanted> is not finite'): invert(pipe, inked(1), [float('nan')])
+    with pytest.raises(HfiError, match='a weight of the images of <unwanted> is not finite'):
+        invert(pipe, inked(1), [float('nan')])
     with pytest.raises(HfiError, match='2 prompts for 1 images'): invert(pipe, inked(1), prompts=['a', 'b'])
     with pytest.raises(HfiError, match='one string'): invert(pipe, inked(1), prompts='a')
     with pytest.raises(HfiError, match='<unwanted> has no prompts'):
