@@ -198,7 +198,7 @@ def erase_study(
     prompts = [tuple(row) for row in read_json(study.folder/'selection.json')['rejected']] if rejected else []
     if method is None:
         method, start = choose(purpose, study.tokens(), contexts, safe, prompts)
-        settings = dict(start=start) | settings
+        settings.setdefault('start', start)
     opposed = [] if method in CLOSED else opposed_tokens(study, contexts, **settings)
     erased = erase(study.pipe, study.tokens(), method=method, concept=study.concept, contexts=contexts, safe=safe,
                    safe_images=images, rejected=prompts, path=study.folder/'erasing.safetensors', **settings)
