@@ -55,11 +55,11 @@ def notebook_page(path:Path) -> Path:
     "A notebook as the site shows it: without front matter, hidden cells, tests and directives."
     nb, kept = nbformat.read(path, 4), []
     for cell in nb.cells:
+        if cell.cell_type == 'raw': continue # front matter
         if cell.cell_type == 'code' and {'hide', 'test', 'test_setup', 'default_exp'} & directives(cell): continue
         if folded(cell): cell.metadata['tags'] = ['solution'] # becomes a class of the cell's element
         if cell.cell_type == 'code': cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
-        if cell.cell_type == 'markdown':
-            cell.source = links(formulas(re.sub(r'\A---\n.*?\n---\n*', '', cell.source, flags=re.S)), path)
+        if cell.cell_type == 'markdown': cell.source = links(formulas(cell.source), path)
         if cell.source.strip(): kept.append(cell)
     nb.cells = kept
     out = (Path(scratch.name)/page_of(path)).with_suffix('.ipynb')
