@@ -231,7 +231,7 @@ def cramped(home, stage, share): # → folder, bytes that a file may have, a fun
         folder = home.fresh(home.before(stage), place/'in')
         mount(f'remount,size={shutil.disk_usage(place).used+int(share*sum(sizes))}', place)
         yield folder, None, lambda: mount('remount,size=2g', place)
-    finally: subprocess.run(['umount', place])
+    finally: subprocess.run(['umount', '--lazy', place]) # a process that was killed may still hold it
 
 
 def full(home, stage, rng):

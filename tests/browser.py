@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -134,8 +135,15 @@ class Page:
         "Open a notebook (as a fresh kernel), run all, wait for the panel."
         self.b.get(url+'?reset')  # close what an earlier test left open
         self.until(lambda: self.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
-        self.menu('Run', 'Run All Cells')
+        self.run_cells()
         self.ready()
+    def run_cells(self):
+        "Run all. A command that comes while JupyterLab restores its workspace reaches no notebook: ask again then."
+        def begun(): return any(e.text.strip('[]: ') for e in self.all('.jp-InputPrompt'))
+        for _ in range(6):
+            self.menu('Run', 'Run All Cells')
+            with suppress(TimeoutError): return self.until(begun, 10, 'a cell that runs')
+        raise TimeoutError('no cell ran')
     def ready(self):
         "All images of the page have been on the screen for as long as the panel asks, or are blurred."
         shown = '.hfi-panel[data-ready], .hfi-panel[data-conceal="blur"] .hfi-tile img[src]'

@@ -5,6 +5,7 @@ The notebooks are shown as committed and never run; hidden cells and tests are l
 import os
 import re
 import tempfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,9 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
+settings = ConfigParser(delimiters=['='])
+settings.read(ROOT/'settings.ini', encoding='utf-8')
+SOURCE = settings['DEFAULT']['git_url']+'/blob/main' # of what has no page
 LESSONS = sorted((ROOT/'nbs'/'course').glob('*.ipynb'))
 REFERENCE = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
 CODE, BLOCK = r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))', r'\$\$(?P<block>.+?)\$\$'
@@ -45,7 +49,7 @@ def folded(cell) -> bool:
 
 
 def page_of(path:Path) -> str:
-    "Where the site shows a file of the repository: lessons in course/, the other notebooks in reference/, docs on top."
+    "Where the site shows a notebook or a page of docs/: lessons in course/, the other notebooks in reference/."
     place = path.relative_to(ROOT)
     if place.parts[0] == 'docs': return place.relative_to('docs').with_suffix('.html').as_posix()
     return f'{"course" if path.parent.name == "course" else "reference"}/{path.stem}.html'
@@ -74,6 +78,8 @@ def links(text:str, path:Path) -> str:
         target = (path.parent/m[1]).resolve()
         if not target.exists():
             raise PluginError(f'{path.name} links to {m[1]}, which does not exist: correct the link')
+        if not target.is_relative_to(ROOT/'docs') and target.suffix != '.ipynb': # it has no page
+            return f']({SOURCE}/{target.relative_to(ROOT).as_posix()}{m[2]}'
         return f']({os.path.relpath(page_of(target), Path(page_of(path)).parent)}{m[2]}'
     return re.sub(r'\]\((?!https?:)([^)#\s]+\.(?:ipynb|md))([)#])', one, text)
 
