@@ -1504,6 +1504,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'hfi_nb.reward.select': { 'hfi_nb.reward.select._check_scores': ('selection.html#_check_scores', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.beliefs': ('selection.html#beliefs', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.clusters': ('selection.html#clusters', 'hfi_nb/reward/select.py'),
+                                      'hfi_nb.reward.select.heed_words': ('selection.html#heed_words', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.nearest_words': ('selection.html#nearest_words', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.prompt_beliefs': ('selection.html#prompt_beliefs', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.purity': ('selection.html#purity', 'hfi_nb/reward/select.py'),

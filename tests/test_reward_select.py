@@ -62,8 +62,24 @@ def test_a_prompt_is_rejected_or_safe_by_the_mean_of_its_images_labels_and_secon
     rng = np.random.default_rng(0)
     many = {i: dict(prompt=f'{i % 40}') for i in range(120)}
     yes, no = rejected_prompts(many, q := rng.random(120)), safe_prompts(many, q)
-    assert {k for k, _ in yes} | {k for k, _ in no} == {r['prompt'] for r in many.values()} and len(yes)+len(no) == 40
-    assert all(w >= .5 for _, w in yes+no) and [w for _, w in yes] == sorted((w for _, w in yes), reverse=True)
+    mean = dict(zip(map(str, range(40)), q.reshape(3, 40).mean(0), strict=True)) # numbers share no words
+    assert {k for k, _ in yes} == {k for k, p in mean.items() if p >= .5} and min(w for _, w in yes) >= .5
+    assert {k for k, _ in no} == {k for k, p in mean.items() if p < .3} and min(w for _, w in no) > .7
+    assert [w for _, w in yes] == sorted((w for _, w in yes), reverse=True)
+
+
+def test_words_mend_a_slip_and_are_not_heeded_where_they_explain_nothing():
+    things = ['axe', 'bomb', 'house', 'tree', 'cake', 'fish']
+    texts = [f'{thing} in the style of {style}' for thing in things for style in ('a', 'b', 'c', 'd', 'e')]
+    truth = np.array([float(t.split()[0] in ('axe', 'bomb')) for t in texts])
+    slips = np.where(np.isin(range(30), [3, 17]), 1-truth, truth)
+    mended = heed_words(texts, .1+.8*slips)
+    assert ((mended >= .5) == truth).all() and (mended[[3, 17]] != .1+.8*truth[[3, 17]]).all()
+    records = {str(n): dict(prompt=t) for n, t in enumerate(texts)}
+    assert {t for t, _ in rejected_prompts(records, .1+.8*slips)} == {t for t, y in zip(texts, truth, strict=True) if y}
+    noise = np.random.default_rng(1).random(30)
+    assert (heed_words([f'word{n}' for n in range(30)], noise) == noise).all()
+    assert (heed_words(texts[:5], slips[:5]) == slips[:5]).all() and (heed_words(texts, np.ones(30)) == 1).all()
 
 
 def test_what_cannot_be_a_belief_is_named():
