@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from methods import Runs
 
 from hfi_nb.backbones.loading import load_pipeline
@@ -63,10 +62,13 @@ class Clicks:
     @cached_property
     def prompts(self) -> list:
         "What is drawn for people to see: every object in every style, and three times as many others."
-        world = load_world()
-        asking = make_prompts(world, subjects=self.objects, seed=self.seed)
+        world, forms = load_world(), (0,) if 20*len(self.objects) >= sum(ANSWERS) else (0, 2)
         others = [s for s in world.subjects if s not in self.objects]
-        return asking+make_prompts(world, subjects=others, n=3*len(asking), seed=self.seed)
+        found = []
+        for form in forms: # a small set is asked for in two wordings, so that there is enough to look at
+            asking = make_prompts(world, subjects=self.objects, seed=self.seed, form=form)
+            found += asking+make_prompts(world, subjects=others, n=3*len(asking), seed=self.seed+100*form, form=form)
+        return found
 
     def annotator(self) -> SimulatedAnnotator:
         "Somebody who dislikes the objects, and slips once in twenty answers."
@@ -86,41 +88,33 @@ class Clicks:
             write_json(file, done := done+1)
 
     @cached_property
-    def doubt(self) -> dict: # prompt → probability that its images are unwanted
-        "What answers and reward say about each prompt, as `Study.select` mixes them."
-        study = self.study
-        said, records = study.store.soft_labels(self.name), study.records
-        guess = dict(zip(records, study.reward().probability(study.features()), strict=True))
-        found = {}
-        for i, row in records.items():
-            p = (said[i]+guess[i])/2 if i in said else guess[i]
-            found.setdefault(row['prompt'], []).append(float(p))
-        return {text: float(np.mean(p)) for text, p in found.items()}
+    def chosen(self) -> dict:
+        "What the study selects from answers and reward: images, rejected prompts, safe prompts."
+        file = self.study.folder/'selection.json'
+        return read_json(file) if file.exists() else self.study.select()
 
     def tokens(self) -> list:
         "Soft tokens of the most unwanted images, inverted once."
-        if not (self.study.folder/'selection.json').exists(): self.study.select()
-        if not any(self.study.folder.glob('token-*.safetensors')): self.study.invert()
+        if self.chosen and not any(self.study.folder.glob('token-*.safetensors')): self.study.invert()
         return self.study.tokens()
 
     def source(self, source:str) -> dict: # arguments of `erase`
         "The targets that a source gives."
-        rejected = [(text, p) for text, p in self.doubt.items() if p >= .5]
+        rejected = [tuple(row) for row in self.chosen['rejected']]
         tokens = self.tokens() if source in ('tokens', 'both') else []
         words = [load_world().names[s] for s in self.objects] if source == 'words' else []
         return dict(tokens=tokens or words, rejected=rejected if source in ('rejected', 'both') else [])
 
     def safe(self) -> dict:
-        "Prompts below even odds with their images, and the styles as contexts."
-        records = [r for r in self.study.records.values() if self.doubt[r['prompt']] < .5]
-        images = self.study.images([i for i, r in self.study.records.items() if self.doubt[r['prompt']] < .5])
+        "Prompts of the images that were selected as safe, those images, and the styles as contexts."
+        ids, records = self.chosen['safe'], self.study.records
         contexts = [f'{{}} in the style of {a}' for a in load_world().styles]
-        return dict(safe=[r['prompt'] for r in records], safe_images=images, contexts=contexts)
+        return dict(safe=[records[i]['prompt'] for i in ids], safe_images=self.study.images(ids), contexts=contexts)
 
     def purity(self) -> Rate:
         "How many of the rejected prompts ask for the concept."
         subject = {p.text: p.subject for p in self.prompts}
-        return Rate.of(subject[text] in self.objects for text, p in self.doubt.items() if p >= .5)
+        return Rate.of(subject[text] in self.objects for text, _ in self.chosen['rejected'])
 
 
 def asked(objects:list, n:int, others:int) -> tuple: # prompts that ask for the objects, prompts that do not

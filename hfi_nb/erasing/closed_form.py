@@ -28,7 +28,7 @@ def solve_edit(W0:torch.Tensor, C:torch.Tensor, G:torch.Tensor, P:torch.Tensor, 
 
 # %% ../../nbs/08a_closed_form.ipynb #13f02858
 def shares(targets:Targets) -> torch.Tensor: # (m,)
-    "How much each row counts: √k in all for k tokens and words, 1 in all for the rejected prompts."
+    "How much each row counts: √k in all for k tokens and words, and for k parts of rejected prompts."
     share = torch.zeros_like(targets.weight)
     for rows in (~targets.rejected, targets.rejected):
         weight, k = targets.weight[rows], len(targets.concept[rows].unique())
@@ -83,11 +83,11 @@ def uce(
 
 # %% ../../nbs/08a_closed_form.ipynb #5ea20a02
 def nearest_targets(targets:Targets) -> Condition: # like targets.c_s
-    "Of each prompt with the concept the nearest safe prompt; of a phrase alone the empty one."
-    bare = targets.bare.to(targets.c_s.tokens.device)
-    if bare.all() or not len(targets.c_safe):
+    "Of each prompt with a token the nearest safe prompt; a phrase alone and rejected prompts keep their aims."
+    if targets.bare.all() or not len(targets.c_safe):
         raise HfiError('uce-near aims at safe prompts near those to erase in: give safe=, and contexts= or rejected=')
-    return Condition.where(bare, targets.c_0, targets.c_safe[nearest_rows(targets.c_s, targets.c_safe)])
+    aimed = (targets.bare | targets.rejected).to(targets.c_s.tokens.device)
+    return Condition.where(aimed, targets.c_0, targets.c_safe[nearest_rows(targets.c_s, targets.c_safe)])
 
 def uce_near(
     pipe:DiffusionPipeline,

@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'rejected_rows', 'vocabulary_words', 'held_prompts', 'hold', 'safe_rows', 'make_targets', 'join_rows']
+           'difference', 'rejected_parts', 'swaps', 'rejected_rows', 'vocabulary_words', 'held_prompts',
+           'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os.path import commonprefix
 
 import torch
 from diffusers import DiffusionPipeline
@@ -25,7 +28,7 @@ class Targets:
     "Prompts with the concept, what they become, and what must stay; as embeddings and latents. m rows, k safe rows."
     c_s:Condition # m rows
     c_0:Condition # m rows, row by row what c_s becomes; of a prompt without the phrase, word beside word
-    concept:torch.Tensor # (m,) number of the token or word in each row; rejected prompts share the last number
+    concept:torch.Tensor # (m,) number of the token, word or rejected part in each row
     weight:torch.Tensor # (m,) how often each row is learned from, relative to the others
     c_safe:Condition # k rows, prompts that must stay
     c_anchor:Condition # k rows, the same prompts with the concept; no rows where they were not asked for
@@ -119,12 +122,49 @@ def token_rows(pipe:DiffusionPipeline, tokens:list, concept:Concept, contexts:li
     weight = [float(weights[k]) if weights else 1. for k in number]
     return Rows(c_s, c_0, ends(pipe, ids_s), number, weight)
 
-def rejected_rows(pipe:DiffusionPipeline, rejected:dict, c_safe:Condition, number:int, total:float) -> Rows:
-    "Rows of rejected prompts, each aimed at the nearest safe prompt; their weights add up to `total`."
+def difference(text:str, other:str) -> tuple[str, str]:
+    "The words of two prompts between their common beginning and their common end."
+    a, b = text.split(), other.split()
+    start = len(commonprefix([a, b])) # of lists, in words
+    a, b = a[start:], b[start:]
+    end = len(commonprefix([a[::-1], b[::-1]]))
+    return ' '.join(a[:len(a)-end]), ' '.join(b[:len(b)-end])
+
+def rejected_parts(nearest:dict) -> dict: # nearest: prompt → safe prompt; part → {prompt: what may stand instead}
+    "What rejected prompts have in common; under '' those that differ from their nearest safe prompt in most words."
+    parts = {}
+    for text, other in nearest.items():
+        part, instead = difference(text, other)
+        if 2*len(part.split()) > len(text.split()): part = instead = ''
+        parts.setdefault(part, {})[text] = instead
+    return parts
+
+def swaps(rejected:dict, nearest:dict, wordings:Sequence[str]) -> list: # (prompt, what it becomes, part, weight)
+    "Rejected prompts with their nearest safe ones, and each part in other wordings with what may stand instead."
+    rows = []
+    for k, (part, found) in enumerate(rejected_parts(nearest).items()):
+        share = .5 if part and wordings else 1.
+        rows += [(text, nearest[text], k, share*rejected[text]) for text in found]
+        if share == 1.: continue
+        each = (1-share)*sum(rejected[text] for text in found)/len(wordings)
+        instead = Counter(found.values()).most_common(1)[0][0]
+        rows += [(text.replace('{}', part), text.replace('{}', instead), k, each) for text in wordings]
+    return rows
+
+def rejected_rows(
+    pipe:DiffusionPipeline, concept:Concept, contexts:list, rejected:dict, safe:list, c_safe:Condition,
+    number:int, # of the first part
+    total:float, # of all weights
+) -> Rows:
+    "Rows of rejected prompts and of what they have in common, in other wordings."
     net, texts = backbone_of(pipe), list(rejected)
-    c_s, whole = net.encode(texts), sum(rejected.values())
-    weight = [rejected[text]*total/whole for text in texts]
-    return Rows(c_s, c_safe[nearest_rows(c_s, c_safe)], ends(pipe, net.tokenize(texts)[0]), [number]*len(texts), weight)
+    near = nearest_rows(net.encode(texts), c_safe).tolist()
+    nearest = {text: safe[i] for text, i in zip(texts, near, strict=True)}
+    wordings = other_wordings(pipe, concept, contexts, list(rejected_parts(nearest)))
+    asked, aims, part, weight = zip(*swaps(rejected, nearest, wordings), strict=True)
+    scale = total/sum(weight)
+    return Rows(net.encode(asked), net.encode(aims), ends(pipe, net.tokenize(asked)[0]),
+                [number+k for k in part], [w*scale for w in weight])
 
 # %% ../../nbs/07a_targets.ipynb #ffc5f925
 def vocabulary_words(pipe:DiffusionPipeline, n:int, banned:Sequence[str]=()) -> list: # words, the same ones each time
@@ -138,13 +178,25 @@ def held_prompts(
     concept:Concept,
     contexts:Sequence[str],
     erased:Sequence[str], # words that are to go
-    n:int=150, # words of the vocabulary
+    n:int=400, # words of the vocabulary
 ) -> list: # texts
     "What stands in for safe prompts (ours): contexts, words of the vocabulary, and those words said as the concept is."
     words = vocabulary_words(pipe, n, erased)
     places = ['', *contexts]
     said = [insert_phrase(places[i % len(places)], concept.say(word)) for i, word in enumerate(words)]
     return list(dict.fromkeys([*(insert_phrase(text, '') for text in contexts), *words, *said]))
+
+def other_wordings(
+    pipe:DiffusionPipeline,
+    concept:Concept,
+    contexts:Sequence[str],
+    parts:Sequence[str], # whose own words are not among those that stand beside them
+    n:int=24, # words of the vocabulary
+) -> list: # texts
+    "Where a part of a prompt may stand, as `{}`: in templates, in every context, beside words of the vocabulary."
+    words = vocabulary_words(pipe, n, parts)
+    beside = [f'{word} {{}}' if i % 2 else f'{{}} {word}' for i, word in enumerate(words)]
+    return [*concept.templates, *(insert_phrase(text, concept.say('{}')) for text in contexts), *beside]
 
 def hold(c_safe:Condition, c_spare:Condition) -> tuple: # the rows that are held, and how much each counts
     "Safe prompts and what stands in for them or beside them; each of the two that is there counts alike."
@@ -191,7 +243,9 @@ def make_targets(
     held = hold(found[0], backbone_of(pipe).encode(spare) if spare else found[0][:0])
     parts = [token_rows(pipe, tokens, concept, contexts, weights)] if tokens else []
     total = sum(parts[0].weight) if tokens else len(rejected) # rejected prompts are learned from as often as all tokens
-    if rejected: parts.append(rejected_rows(pipe, rejected, found[0], len(tokens), total))
+    if rejected:
+        texts = [safe[i] for i in kept]
+        parts.append(rejected_rows(pipe, concept, contexts, rejected, texts, found[0], len(tokens), total))
     counts = dict(tokens=len(soft), words=len(tokens)-len(soft), contexts=len(contexts), rejected=len(rejected))
     return join_rows(pipe, parts, found, held, counts | dict(safe=len(kept), both=len(safe)-len(kept)))
 
@@ -199,7 +253,7 @@ def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:tuple, count
     "`Targets` of the rows of all sources."
     weight = torch.tensor([w for part in parts for w in part.weight], dtype=torch.float32)
     concept = torch.tensor([k for part in parts for k in part.concept])
-    rejected = concept == counts['tokens']+counts['words']
+    rejected = concept >= counts['tokens']+counts['words']
     share = float(weight[rejected].sum()/weight.sum())
     sources = counts | dict(share=dict(tokens_and_words=1-share, rejected=share))
     empty = backbone_of(pipe).encode([None]) if rejected.all() else parts[0].c_0[:1]
