@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'difference', 'rejected_parts', 'swaps', 'rejected_rows', 'vocabulary_words', 'held_prompts',
+           'difference', 'group_parts', 'stand_ins', 'swaps', 'rejected_rows', 'vocabulary_words', 'held_prompts',
            'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix
@@ -122,33 +121,44 @@ def token_rows(pipe:DiffusionPipeline, tokens:list, concept:Concept, contexts:li
     weight = [float(weights[k]) if weights else 1. for k in number]
     return Rows(c_s, c_0, ends(pipe, ids_s), number, weight)
 
-def difference(text:str, other:str) -> tuple[str, str]:
-    "The words of two prompts between their common beginning and their common end."
+def difference(text:str, other:str) -> str:
+    "The words of a prompt that another has not, from the first to the last; '' where they are most of its words."
     a, b = text.split(), other.split()
     start = len(commonprefix([a, b])) # of lists, in words
-    a, b = a[start:], b[start:]
-    end = len(commonprefix([a[::-1], b[::-1]]))
-    return ' '.join(a[:len(a)-end]), ' '.join(b[:len(b)-end])
+    end = len(commonprefix([a[start:][::-1], b[start:][::-1]]))
+    part = ' '.join(a[start:len(a)-end]).strip(',.;:!?')
+    return part if 2*len(part.split()) <= len(a) else ''
 
-def rejected_parts(nearest:dict) -> dict: # nearest: prompt → safe prompt; part → {prompt: what may stand instead}
-    "What rejected prompts have in common; under '' those that differ from their nearest safe prompt in most words."
+def group_parts(nearest:dict) -> dict: # nearest: prompt → prompt of the other kind; part → prompts
+    "Prompts by the part in which they differ from their nearest of the other kind."
     parts = {}
-    for text, other in nearest.items():
-        part, instead = difference(text, other)
-        if 2*len(part.split()) > len(text.split()): part = instead = ''
-        parts.setdefault(part, {})[text] = instead
+    for text, other in nearest.items(): parts.setdefault(difference(text, other), []).append(text)
     return parts
 
-def swaps(rejected:dict, nearest:dict, wordings:Sequence[str]) -> list: # (prompt, what it becomes, part, weight)
-    "Rejected prompts with their nearest safe ones, and each part in other wordings with what may stand instead."
+def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str]) -> dict: # part → safe part
+    "Of each part the safe part whose embeddings in the templates are nearest; nothing where there are no safe parts."
+    if not parts or not safe_parts: return {}
+    def said(texts, template):
+        return backbone_of(pipe).encode([template.replace('{}', text) for text in texts]).tokens.flatten(1).float()
+    apart = sum(torch.cdist(said(parts, template), said(safe_parts, template)) for template in templates)
+    return {part: safe_parts[i] for part, i in zip(parts, apart.argmin(1).tolist(), strict=True)}
+
+def swaps(
+    rejected:dict, # prompt → weight
+    nearest:dict, # prompt → safe prompt
+    instead:dict, # part → safe part
+    wordings:Sequence[str], # texts with `{}`
+) -> list: # (prompt, what it becomes, number of the part, weight)
+    "Rejected prompts and other wordings of their parts, with what stands in; whole prompts where there is no part."
     rows = []
-    for k, (part, found) in enumerate(rejected_parts(nearest).items()):
-        share = .5 if part and wordings else 1.
-        rows += [(text, nearest[text], k, share*rejected[text]) for text in found]
-        if share == 1.: continue
-        each = (1-share)*sum(rejected[text] for text in found)/len(wordings)
-        instead = Counter(found.values()).most_common(1)[0][0]
-        rows += [(text.replace('{}', part), text.replace('{}', instead), k, each) for text in wordings]
+    for k, (part, found) in enumerate(group_parts(nearest).items()):
+        other = instead.get(part)
+        if not other:
+            rows += [(text, nearest[text], k, rejected[text]) for text in found]
+            continue
+        rows += [(text, text.replace(part, other), k, rejected[text]/2) for text in found]
+        each = sum(rejected[text] for text in found)/2/len(wordings)
+        rows += [(text.replace('{}', part), text.replace('{}', other), k, each) for text in wordings]
     return rows
 
 def rejected_rows(
@@ -158,10 +168,14 @@ def rejected_rows(
 ) -> Rows:
     "Rows of rejected prompts and of what they have in common, in other wordings."
     net, texts = backbone_of(pipe), list(rejected)
-    near = nearest_rows(net.encode(texts), c_safe).tolist()
-    nearest = {text: safe[i] for text, i in zip(texts, near, strict=True)}
-    wordings = other_wordings(pipe, concept, contexts, list(rejected_parts(nearest)))
-    asked, aims, part, weight = zip(*swaps(rejected, nearest, wordings), strict=True)
+    c_rejected = net.encode(texts)
+    nearest = {text: safe[i] for text, i in zip(texts, nearest_rows(c_rejected, c_safe).tolist(), strict=True)}
+    back = {text: texts[i] for text, i in zip(safe, nearest_rows(c_safe, c_rejected).tolist(), strict=True)}
+    parts = [part for part in group_parts(nearest) if part]
+    safe_parts = sorted(set(group_parts(back))-{'', *parts})
+    instead = stand_ins(pipe, parts, safe_parts, concept.templates)
+    wordings = other_wordings(pipe, concept, contexts, parts)
+    asked, aims, part, weight = zip(*swaps(rejected, nearest, instead, wordings), strict=True)
     scale = total/sum(weight)
     return Rows(net.encode(asked), net.encode(aims), ends(pipe, net.tokenize(asked)[0]),
                 [number+k for k in part], [w*scale for w in weight])
