@@ -38,7 +38,6 @@ REMOVALS = { # name → method and settings
     'none': {}, # the base model
     'uce': dict(method='uce'),
     'uce-near': dict(method='uce-near'),
-    'uce-near, retain 8, η 1': dict(method='uce-near', retain=8., eta=1.),
     'esd-x': dict(method='esd-x'),
     'sdd': dict(method='sdd'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,

@@ -35,7 +35,7 @@ def shares(targets:Targets) -> torch.Tensor: # (m,)
         if k: share[rows] = weight/weight.sum()*k**.5
     return share
 
-def concept_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta:float=0.) -> list: # C, G and P
+def concept_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta=0.) -> list: # C, G and P
     "What cross-attention reads, one row a position; squared errors are means over prompts, `retain` times of P."
     check_plain(pipe)
     c_s, c_0, held = targets.c_s.tokens, targets.c_0.tokens, targets.c_held.tokens
@@ -63,7 +63,7 @@ def edit_projections(old:dict, C, G, P, lam:float, more=()) -> dict: # name → 
     if all(W.isfinite().all() for W in new.values()): return new
     raise HfiError(f'the closed form has no finite solution with lam={lam:g}: give a larger lam')
 
-def read_rows(pipe:DiffusionPipeline, targets:Targets, rows:str, retain:float, eta:float) -> list: # C, G, P
+def read_rows(pipe:DiffusionPipeline, targets:Targets, rows:str, retain:float, eta) -> list: # C, G, P
     "The rows of a kind; `HfiError` for an unknown one."
     if rows not in ROWS: raise HfiError(f'unknown rows {rows!r}: use one of {", ".join(ROWS)}')
     return ROWS[rows](pipe, targets, retain, eta)
@@ -72,7 +72,7 @@ def uce(
     pipe:DiffusionPipeline,
     targets:Targets,
     retain:float=8., # weight of what is held; ours
-    eta:float=.5, # how far beyond c_0; ours, 0 is UCE's
+    eta:float|torch.Tensor=.5, # how far beyond c_0, for all or (m, 1, 1); ours, 0 is UCE's
     lam:float|None=None, # λ; default: the recipe's
     rows:str='all', # positions that are edited: 'all', or 'last' words as UCE's authors do
 ) -> DiffusionPipeline: # shares all but the key and value projections with `pipe`
@@ -94,11 +94,13 @@ def uce_near(
     targets:Targets,
     retain:float=12., # weight of what is held
     eta:float=.75, # how far beyond the nearest safe prompt
+    eta_rejected:float=.25, # the same for rejected prompts, whose parts have one aim each
     lam:float|None=None, # λ; default: the recipe's for this form
 ) -> DiffusionPipeline: # shares all but the key and value projections with `pipe`
     "UCE aimed at, and beyond, the nearest safe prompts (after 2501.18950); settings are ours."
     lam = backbone_of(pipe).recipe.lam_near if lam is None else lam
-    return uce(pipe, replace(targets, c_0=nearest_targets(targets)), retain, eta, lam)
+    beyond = torch.where(targets.rejected, eta_rejected, eta)[:, None, None].to(targets.c_s.tokens)
+    return uce(pipe, replace(targets, c_0=nearest_targets(targets)), retain, beyond, lam)
 
 # %% ../../nbs/08a_closed_form.ipynb #eba769bc
 def returning_embeddings(new:dict, old:dict, C:torch.Tensor, lam:float) -> torch.Tensor: # like C (n, d)
