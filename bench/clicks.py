@@ -1,6 +1,7 @@
 """From clicks alone to a model without a set of objects: which source of targets, and which removal.
 
     python bench/clicks.py [--sets blood sweets …] [--sources rejected both …] [--removals uce-near esd-x …] [--seeds 1]
+                           [--attacks 40]
                            [--studies studies/clicks] [--out bench/results/clicks.jsonl]
 
 For each set and seed one study: candidates from known prompts, at most 125 simulated answers with 5 % slips, a reward.
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from methods import Runs
 
+from hfi_nb.attack.red_team import ATTACKS, ThreatModel, run_attack, unattacked
+from hfi_nb.attack.relearning import Relearning
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
@@ -136,7 +139,27 @@ def count(model, objects:list, n:int, others:int) -> dict: # name → rate
                 subject=Rate.of(v[1] == p.subject for p, v in zip(rest, seen[n:], strict=True)))
 
 
-def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int) -> dict:
+def attacked(pipe, erased, clicks:Clicks, n:int, steps:int=100) -> dict: # name → rate with or without the attack
+    "What brings the concept back: every attack, with prompts that ask for the objects, and relearning on its images."
+    judge, objects, world = load_judge(), clicks.objects, load_world()
+    def unwanted(images): return [subject in objects for _, subject in judge(images)]
+    hits = asked(objects, n, 0)[0]
+    where = [f'{{}} in the style of {p.style}' for p in hits]
+    pairs = [(style, s) for s in objects for style in world.styles]
+    images, texts = [world.image(*pair) for pair in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
+    word, concept = ' '.join(world.names[s] for s in objects), Concept(clicks.name, 'object')
+    threat = ThreatModel(pipe, where, word, clicks.tokens()[0], images, concept, clicks.seed, [p.text for p in hits])
+    plain = unattacked(erased, threat, unwanted, **DRAWING)
+    found = {name: run_attack(erased, threat, attack, unwanted, plain=plain, **DRAWING).success
+             for name, attack in ATTACKS.items()}
+    loop = Relearning(erased, images, texts, seed=clicks.seed)
+    for _ in range(steps): loop.train_step()
+    again = unattacked(loop.pipeline(), threat, unwanted, **DRAWING)
+    found['relearn'] = Rate.of(a or b for a, b in zip(plain, again, strict=True))
+    return {name: rate.to_dict() for name, rate in found.items()}
+
+
+def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int, attacks:int) -> dict:
     "One removal: seconds, what it was made of, and the rates."
     given = clicks.source(source) | clicks.safe()
     begun = time.process_time()
@@ -144,12 +167,13 @@ def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int) -> 
     erased = erase(pipe, **given, **settings) if removal != 'none' else pipe
     seconds = round(time.process_time()-begun, 1)
     rates = {k: rate.to_dict() for k, rate in count(erased, clicks.objects, n, others).items()}
+    if attacks: rates['attacks'] = attacked(pipe, erased, clicks, attacks)
     return dict(seconds=seconds, answers=len(clicks.study.store.soft_labels(clicks.name)),
                 purity=clicks.purity().to_dict(),
                 sources=erasing_facts(erased).get('sources'), **rates)
 
 
-def main(sets, sources, removals, seeds, n, others, studies, out):
+def main(sets, sources, removals, seeds, n, others, attacks, studies, out):
     pipe, runs = load_pipeline(), Runs(out)
     for name in sets:
         for seed in range(seeds):
@@ -158,7 +182,7 @@ def main(sets, sources, removals, seeds, n, others, studies, out):
             for source in sources:
                 for removal in removals:
                     key = dict(set=name, seed=seed, source=source, removal=removal, preset='hfi_nb', n=n)
-                    runs.once(key, lambda c=clicks, s=source, r=removal: measure(pipe, c, s, r, n, others))
+                    runs.once(key, lambda c=clicks, s=source, r=removal: measure(pipe, c, s, r, n, others, attacks))
 
 
 def table(out):
@@ -177,6 +201,7 @@ if __name__ == '__main__':
     parser.add_argument('--seeds', type=int, default=1)
     parser.add_argument('--n', type=int, default=60)
     parser.add_argument('--others', type=int, default=90)
+    parser.add_argument('--attacks', type=int, default=0, metavar='N', help='attack, too, with N prompts')
     parser.add_argument('--studies', type=Path, default=Path('studies/clicks'))
     parser.add_argument('--out', type=Path, default=Path('bench/results/clicks.jsonl'))
     parser.add_argument('--table', action='store_true', help='print what is there')
