@@ -43,6 +43,7 @@ REMOVALS = { # name → method and settings
     'uce-near': dict(method='uce-near'),
     'esd-x': dict(method='esd-x'),
     'sdd': dict(method='sdd'),
+    'uce-near + esd-x': dict(method='esd-x', start='uce-near'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
 DRAWING = dict(steps=8, sampler='dpm') # alike for candidates and for what is counted
