@@ -26,7 +26,7 @@ class RankPanel(Panel):
              ('undo', 'Undo', 'Backspace'), ('skip', 'Skip', ' '))
     guarded, history = ('confirm', 'none'), (('back', 'Previous page', 'p'),)
     help = ('Click the one that shows it most, then the next (again to take it back). '
-            'Enter stores the order; the rest may stay unordered.')
+            'Then confirm the order; the rest may stay unordered.')
     def _title(self): return f'Which shows “{self.concept}” the most?'
     def _cols(self): return max(1, len(self.page))
     def _badge(self, i): return str(self.marked.index(i)+1) if i in self.marked else ''
@@ -132,7 +132,7 @@ class PairPanel(RankPanel):
         if not self.page or self.reading: return super()._help()
         asked = self.records[self.page[0]]['prompt']
         prompt = f'Asked for: “{asked[:200]}”. ' if asked and self.prompts else ''
-        return prompt + 'Click each image that shows it (or 1, 2). Then say which is better; that brings the next pair.'
+        return prompt + 'Click or tap each image that shows it. Then say which is better; that brings the next pair.'
     def _queue(self, order):
         chosen = [i for i in order or () if i in self.pairs]
         ids = list(dict.fromkeys([*chosen, *self.rng.sample(sorted(self.pairs), len(self.pairs))]))
