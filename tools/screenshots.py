@@ -99,7 +99,7 @@ class Camera:
     def __init__(self, page, folder): self.page, self.folder = page, folder
     def take(self, name):
         for width, window in ((1280, self.page.desk), (390, self.page.phone)):
-            window(width, 844 if width == 390 else 1000)
+            window(width, 1900 if width == 390 else 1000) # as high as a whole panel
             self.page.js('return new Promise(done => setTimeout(done, 400))') # transitions
             size = self.page.js('return [innerWidth, document.documentElement.scrollHeight]')
             clip = dict(x=0, y=0, width=size[0], height=min(size[1], 6000), scale=1)
@@ -159,7 +159,9 @@ def grid(page, camera, root):
         page.press('i')
         page.says('.hfi-panel h3', 'your answers')
         camera.take('grid-look-over')
-        page.press(ENTER, BACKSPACE)
+        page.press(ENTER)
+        page.says('.hfi-panel h3', 'All done')
+        page.press(BACKSPACE)
         page.says('.hfi-notice', 'taken back')
         os.killpg(server.pid, signal.SIGKILL)
         page.until(lambda: page.all('.hfi-lost'), what='silence')
