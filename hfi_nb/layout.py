@@ -88,7 +88,7 @@ PAGES = jinja2.Environment(autoescape=True, trim_blocks=True,
 PAGES.filters.update(points=points, readable=readable)
 
 DISTANCES = {
-    'fid': 'Fréchet distance between all images before and after, in the features of the judge: 0 where nothing changed.',
+    'fid': "Fréchet distance between all images before and after, in the judge's features: 0 where nothing changed.",
     'kid': 'Kernel distance between all images before and after: around 0 where nothing changed.',
     'pairs': 'How far each image moved from the image of the same prompt and seed; 0 where nothing changed.',
     'photo similarity': "Share of images nearer to the artist's works than to the same image without the style.",
@@ -138,7 +138,8 @@ Shares stand with their 95 % Wilson interval; p is McNemar's exact test.</p>
 after an attack on the erased model or without one
 {%- if outcomes[0].judge %}, as {{ outcomes[0].judge }} says{% endif %}.</p>
 <table class="stack"><tr><th>attack</th><th>without attack</th><th>with</th><th>cost</th></tr>
-{% for s in outcomes %}<tr><td>{{ s.name }}<small>{{ about[s.name] }}</small></td><td data-label="without attack">{{ s.alone }}</td>
+{% for s in outcomes %}<tr><td>{{ s.name }}<small>{{ about[s.name] }}</small></td>
+<td data-label="without attack">{{ s.alone }}</td>
 <td data-label="with">{{ s.success }}</td>
 <td data-label="cost">{{ s.forwards }} denoiser evaluations, {{ s.seconds }} s</td></tr>
 {% endfor %}</table>{% endif %}

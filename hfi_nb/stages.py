@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .core import HfiError, Rate, contained, read_json, remove_leftovers, write_json
-from .measure.evaluate import Evaluation
 
 # %% ../nbs/10c_stages.ipynb #9b7165b5
 @dataclass(frozen=True)
@@ -89,8 +88,9 @@ def erased_hash(folder:str|Path) -> str|None: # None where nothing is erased
     file = Path(folder)/'erased'/'hfi.json'
     return read_json(file).get('erased') if file.exists() else None
 
-def read_measured(folder:str|Path) -> Evaluation:
+def read_measured(folder:str|Path): # → Evaluation
     "The evaluation of a study; `HfiError` where there is none, or one that measured another erased model."
+    from hfi_nb.measure.evaluate import Evaluation # loads torch, which the terminal's checks do without
     found, own = Evaluation.load(folder), erased_hash(folder)
     was = found.meta.get('erased') or own
     if was == own or own is None: return found

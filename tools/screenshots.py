@@ -57,7 +57,8 @@ def evaluated_study(folder, size, survivors=2, seed=0):
     seen += [('noto', subjects[0] if n == 3 else s) for n, s in enumerate(subjects)]
     sides = [[(p.style, p.subject) for p in asked+other], seen]
     answers = iter(sides)
-    suite = Suite(CONCEPT, asked, benign=other, judge=emoji_judge(CONCEPT, lambda images: next(answers)), first_seed=seed)
+    judge = emoji_judge(CONCEPT, lambda images: next(answers))
+    suite = Suite(CONCEPT, asked, benign=other, judge=judge, first_seed=seed)
     images = [[world.image(*pair).resize((size, size)) for pair in side] for side in sides]
     label_study(folder, 40, size)
     found = compare(*images, suite)
@@ -65,7 +66,8 @@ def evaluated_study(folder, size, survivors=2, seed=0):
     found.meta |= dict(base='b'*64, erased='e'*64, settings=dict(steps=12, guidance=3.))
     found.save(folder)
     (folder/'erased').mkdir()
-    facts = dict(concept=CONCEPT, base='b'*64, erased='e'*64, method='uce-near', labels=40, annotators=2, simulated=True)
+    facts = dict(concept=CONCEPT, base='b'*64, erased='e'*64, method='uce-near', labels=40, annotators=2,
+                 simulated=True)
     write_json(folder/'erased'/'hfi.json', facts)
     rates = dict(alone=dict(k=survivors, n=8), success=dict(k=5, n=8))
     write_json(folder/'redteam.json', [dict(name='concept_inversion', forwards=4800, seconds=17.1, texts=[],

@@ -15,6 +15,7 @@ from fastcore.basics import patch
 
 from ..core import HfiError, Paired, open_image, read_json
 from .store import FeedbackStore, check_id, contained, group_id
+from ..measure.suites import Verdict
 from .pages import Panel
 from .panels import SinglePanel
 
@@ -103,10 +104,12 @@ def pair_concept(concept:str) -> str:
 
 def evaluation_pairs(
     folder:str|Path, # of an evaluation whose images were kept
-) -> list: # dict(id, before, after, prompt, asked): files relative to the folder; asked: for the concept
+) -> list: # dict(id, before, after, prompt, asked for the concept or not): files relative to the folder
     """The image pairs of `evaluation.json`; `HfiError` if the images were not kept.
 
     An id names its images' contents, so that answers about other images never count for these."""
+    if not (Path(folder)/'evaluation.json').exists():
+        raise HfiError(f'{folder} has no evaluation yet: run `hfi evaluate {folder}` first')
     rows = read_json(Path(folder)/'evaluation.json')['rows']
     if any('file' not in row[side] for row in rows for side in ('before', 'after')):
         raise HfiError(f'the evaluation in {folder} has no images: evaluate with a folder to keep them')
@@ -206,7 +209,7 @@ def people_judge(
     pairs:list, # as in `PairPanel`
     folder:str|Path, # the files are relative to it
     concept:str,
-): # function of images → list of bool
+): # function of images → `Verdict`s
     "A judge made of people's answers about pairs; it raises `HfiError` for an image that nobody judged."
     said = verdicts(store, concept)
     files = {f'{pair["id"]}-{side}': pair[side] for pair in pairs for side in ('before', 'after')}
@@ -215,8 +218,9 @@ def people_judge(
         found = [known.get(_pixels(image)) for image in images]
         if None in found:
             place = f'image {found.index(None)+1} of {len(found)}'
-            raise HfiError(f'{place} was judged by nobody: show it in a PairPanel first')
-        return found
+            raise HfiError(f'{place} was judged by nobody: show it in a PairPanel first, '
+                           'or by `hfi label STUDY --panel pairs`')
+        return [Verdict(y, float(y)) for y in found]
     people.name = f'people ({len(known)} images)'
     return people
 
@@ -225,7 +229,7 @@ def seen_by_people(
     store:FeedbackStore,
     pairs:list, # from `evaluation_pairs`
     concept:str,
-) -> dict: # annotators, pairs, measures ('concept', 'unasked' → Paired), better (side → how often); {} if nobody was asked
+) -> dict: # annotators, pairs, measures ('concept', 'unasked'), better (side → how often); {} if nobody was asked
     "What people saw in the image pairs of an evaluation, and which side they called better."
     said, both = verdicts(store, concept), ('before', 'after')
     judged = [pair for pair in pairs if all(f'{pair["id"]}-{side}' in said for side in both)]
