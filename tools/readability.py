@@ -14,7 +14,7 @@ FORMULA = re.compile(r'\$\$.*?\$\$', re.S)
 SPANS = (
     (re.compile(r'!\[[^\]]*\]\([^)]*\)'), ''),          # images
     (re.compile(r'\[([^\]]*)\]\([^)]*\)'), r'\1'),      # links: what is read of them
-    (re.compile(r'`[^`]*`|\$[^$\n]+\$'), 'code'),       # a name or a formula counts as one word
+    (re.compile(r'`[^`]*`|\$[^$\n]+\$'), 'Code'),       # a name or a formula counts as one word
     (re.compile(r'<[^>]+>'), ''),
 )
 NOT_PROSE = re.compile(r'^\s*(#|\||---|:::)')
