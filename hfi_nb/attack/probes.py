@@ -114,6 +114,7 @@ def pixel_reward(reward, clip) -> Callable: # pixels (n, 3, height, width) in [-
         return z@w+bias
     return score
 
+# %% ../../nbs/10b_probes.ipynb #abb83e37
 @torch.enable_grad()
 def ascent(
     pipe:DiffusionPipeline,

@@ -53,6 +53,7 @@ class Relearning(Loop):
     def pipeline(self) -> DiffusionPipeline: # as it is now
         return self.net.with_weights({k: p.detach() for k, p in self.params.items()})
 
+# %% ../../nbs/10a_persistence.ipynb #09eb4ea5
 def relearning_curve(
     erased:DiffusionPipeline,
     images:Sequence, # PIL, to train on

@@ -265,6 +265,7 @@ def lora_alpha(part:str, name:str, rank:int, facts:dict) -> float:
     alpha = found[0] if found else facts.get(f'{part}.lora_alpha', rank)
     return alpha*rank**.5 if facts.get(f'{part}.use_rslora') else alpha
 
+# %% ../../nbs/02d_loading.ipynb #7e3ce81c
 def lora_changes(pipe:DiffusionPipeline, path:Path) -> list: # of (weight, its change in float32)
     "B·A·α/r of every layer of a LoRA; α may differ from layer to layer."
     with safe_open(path, 'pt') as f: raw, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
