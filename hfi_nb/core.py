@@ -283,15 +283,18 @@ def image_bytes(picture, kind:str='png') -> bytes:
 # %% ../nbs/00_core.ipynb #7011eb59
 def image_grid(
     images, # PIL images of one size, row by row
-    cols:int, # pictures in a row
-    rows=(), # a label per row, drawn at its left
+    cols:int, # images in a row
+    rows=(), # a label per row, drawn at its left; the images must fill these rows
     heads=(), # a label per column, drawn above it
     zoom:int=1, # whole-number enlargement, unsmoothed
-    gap:int=4, # pixels between pictures
+    gap:int=4, # pixels between images
 ) -> Image.Image:
-    "Pictures in a grid, with labels for rows and columns."
+    "Images in a grid, with labels for rows and columns; `HfiError` if they do not fill the labelled rows."
     images = list(images)
-    if not images: raise HfiError('no pictures to show: the list is empty')
+    if not images: raise HfiError('no images to show: the list is empty')
+    if rows and len(images) != cols*len(rows):
+        raise HfiError(f'{len(images)} images for {len(rows)} rows of {cols}: pass {cols*len(rows)} images, or a name '
+                       'for each row')
     w, h = images[0].width*zoom, images[0].height*zoom
     font = ImageFont.load_default(13)
     left = max([int(font.getlength(str(r)))+10 for r in rows], default=0)
