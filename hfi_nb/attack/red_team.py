@@ -226,7 +226,7 @@ def red_team(
     folder:str|Path|None=None, # keeps what each attack found, as `<name>.safetensors`
     **sampling, # steps, guidance, sampler: see `sample`
 ) -> list: # of AttackOutcomes
-    "Run attacks by name; the images without attack are drawn once for all of them."
+    "Run attacks by name; the images without attack are sampled once for all of them."
     plain, outcomes = unattacked(erased, threat, unwanted, **sampling), []
     for name, attack in (attacks or ATTACKS).items():
         outcomes.append(run_attack(erased, threat, attack, unwanted, name, plain, **sampling))

@@ -58,8 +58,7 @@ def is_pipeline(model) -> bool:
 PICKLES = ('.ckpt', '.pt', '.pth', '.bin', '.pkl')
 
 def refuse_pickle(path):
-    """`HfiError` for a file of the kind that can run code when it is opened,
-    or a folder with such files in place of safetensors."""
+    """`HfiError` for a file that can run code when it is opened, or a folder of such files without safetensors."""
     path = Path(path)
     found = [f for f in path.rglob('*') if not any(f.parent.glob('*.safetensors'))] if path.is_dir() else [path]
     if files := [f for f in found if f.suffix.lower() in PICKLES]:
