@@ -44,8 +44,6 @@ pre{background:#f6f8fa;padding:.8em 1em;white-space:pre-wrap;font-size:.85rem}
 <p>It counts images for these prompts. It does not show that the concept cannot be brought back
 by other wordings, by searched prompts or by further training.</p>
 </html>'''
-
-# %% ../nbs/11_layout.ipynb #39826d1d
 PARTS = '''{% macro images(title, found) %}{% if found %}<h3>{{ title }}</h3>
 {% if found[0].large %}<p>The images are blurred: point at one, or touch it, to see it.</p>{% endif %}
 <div class="images">{% for one in found %}

@@ -143,7 +143,6 @@ def history(folder:str|Path) -> list: # (name, value) pairs
         out += [(f'erasing: {k}', v) for k, v in read_json(folder/'erased'/'hfi.json').items() if k != 'tokens']
     return out
 
-# %% ../nbs/11_report.ipynb #e6a5f72f
 def read_outcomes(folder:str|Path) -> list: # of dicts
     "What a red team found, if one was there."
     file = Path(folder)/'redteam.json'
@@ -225,7 +224,6 @@ def _write_tables(folder:Path, rows:list, said:dict):
         table.writeheader()
         table.writerows(row | dict(name=as_cell(row['name'])) for row in rows)
 
-# %% ../nbs/11_report.ipynb #1e97c133
 def write_report(folder:str|Path) -> Path: # of the page
     """Write `report.html`, `report.csv` and `report.json` from a study's files.
     `HfiError` if it was not evaluated yet."""
@@ -317,7 +315,6 @@ def _compared_tables(folders:list, parts:list) -> list: # (title, rows)
             ('Attacks: share that shows the concept, with or without attack', side_by_side(folders, attacked)),
             ('How they were made', side_by_side([*zip(folders, parts, strict=True)], made))]
 
-# %% ../nbs/11_report.ipynb #52883855
 def write_comparison(
     a:str|Path, # a study's folder
     b:str|Path, # another

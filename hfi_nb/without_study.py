@@ -91,7 +91,6 @@ def erase_shown(
     shutil.rmtree(part, ignore_errors=True)
     yield what_was_done(facts, out, model)
 
-# %% ../nbs/12f_without_study.ipynb #f00b2b49
 def erase_listed(leco:Path, model:str|None, out:Path, lora:int, settings:dict) -> Iterator:
     "A stage: the words of a prompt file of LECO are erased, and the pipeline or a LoRA is saved."
     from hfi_nb.erasing.leco import read_leco

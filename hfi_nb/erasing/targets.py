@@ -195,7 +195,6 @@ def make_targets(
     counts = dict(tokens=len(soft), words=len(tokens)-len(soft), contexts=len(contexts), rejected=len(rejected))
     return join_rows(pipe, parts, found, held, counts | dict(safe=len(kept), both=len(safe)-len(kept)))
 
-# %% ../../nbs/07a_targets.ipynb #a46540d6
 def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:tuple, counts:dict) -> Targets:
     "`Targets` of the rows of all sources."
     weight = torch.tensor([w for part in parts for w in part.weight], dtype=torch.float32)

@@ -136,7 +136,6 @@ def safe_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [
     means = prompt_beliefs(records, probability, labels, reviewed)
     return sorted(((prompt, 1-p) for prompt, p in means.items() if p < .5), key=lambda row: (-row[1], row[0]))
 
-# %% ../../nbs/06c_selection.ipynb #35816fe9
 def second_look(
     selected, # ids of chosen images, or (prompt, weight) rows of `rejected_prompts`
     records:dict, # id → record, as `beliefs` takes them
