@@ -260,8 +260,7 @@ def open_image(path) -> Image.Image:
     """An RGB image from disk, as a browser shows it.
 
     A file that is missing, damaged, no image or too large to be opened (`PIL.Image.MAX_IMAGE_PIXELS`) is an `HfiError`
-    that names it.
-    """
+    that names it."""
     try:
         with Image.open(path, formats=FORMATS) as im: return _as_shown(im)
     except FileNotFoundError:
@@ -293,8 +292,7 @@ def image_grid(
     images = list(images)
     if not images: raise HfiError('no images to show: the list is empty')
     if rows and len(images) != cols*len(rows):
-        raise HfiError(f'{len(images)} images for {len(rows)} rows of {cols}: pass {cols*len(rows)} images, or a name '
-                       'for each row')
+        raise HfiError(f'{len(images)} images for {len(rows)} rows of {cols}: pass {cols*len(rows)} images')
     w, h = images[0].width*zoom, images[0].height*zoom
     font = ImageFont.load_default(13)
     left = max([int(font.getlength(str(r)))+10 for r in rows], default=0)
@@ -348,8 +346,7 @@ class Paired:
         "Count the four cases."
         b, a = (np.asarray(list(answers), bool) for answers in (before, after))
         if len(b) != len(a):
-            raise HfiError(f'{len(b)} answers before and {len(a)} after: '
-                           'a paired comparison needs the same images on both sides')
+            raise HfiError(f'{len(b)} answers before and {len(a)} after: give both sides the same images')
         return cls(*(int(cases.sum()) for cases in (b & a, b & ~a, ~b & a, ~b & ~a)))
     @property
     def n(self) -> int: return self.both+self.lost+self.gained+self.neither
