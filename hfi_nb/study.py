@@ -185,6 +185,7 @@ def opposed_tokens(study:StudyFiles, contexts:Sequence[str], **settings) -> list
     pairs = [(i, j) for i in range(len(tokens)) for j in range(i)]
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
+# %% ../nbs/12_study.ipynb #f1c4cb47
 def erase_study(
     study:StudyFiles,
     contexts:Sequence[str], # benign prompts

@@ -327,7 +327,7 @@ def test_playground(lab, driver):
     page = Page(driver)
     driver.get(f'{url}/lab/tree/dial.ipynb?reset')
     page.until(lambda: page.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
-    page.menu('Run', 'Run All Cells')
+    page.run_cells()
     drawn = "const i = document.querySelector('.hfi-playground img'); return i && i.naturalWidth ? i.src : ''"
     before = page.until(lambda: page.js(drawn), 120, what='an image')
     assert page.style('.hfi-playground img', 'filter') == 'none'  # small images, nothing hidden

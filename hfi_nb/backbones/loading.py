@@ -59,8 +59,7 @@ def is_pipeline(model) -> bool:
 PICKLES = ('.ckpt', '.pt', '.pth', '.bin', '.pkl')
 
 def refuse_pickle(path):
-    """`HfiError` for a file of the kind that can run code when it is opened,
-    or a folder with such files in place of safetensors."""
+    """`HfiError` for a file that can run code when it is opened, or a folder of such files without safetensors."""
     path = Path(path)
     found = [f for f in path.rglob('*') if not any(f.parent.glob('*.safetensors'))] if path.is_dir() else [path]
     if files := [f for f in found if f.suffix.lower() in PICKLES]:
@@ -274,6 +273,7 @@ def lora_alpha(part:str, name:str, rank:int, facts:dict) -> float:
     alpha = found[0] if found else facts.get(f'{part}.lora_alpha', rank)
     return alpha*rank**.5 if facts.get(f'{part}.use_rslora') else alpha
 
+# %% ../../nbs/02d_loading.ipynb #7e3ce81c
 def lora_changes(pipe:DiffusionPipeline, path:Path) -> list: # of (weight, its change in float32)
     "B·A·α/r of every layer of a LoRA; α may differ from layer to layer."
     with safe_open(path, 'pt') as f: raw, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
