@@ -1,8 +1,14 @@
 "Let people, not keyword lists, decide what a text-to-image model must not produce - and remove it."
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = '0.2.0'
+
+def _wanted(record): return 'requires torchvision' not in record.getMessage()
+
+# what transformers says while it is imported; nothing here uses torchvision
+logging.getLogger('transformers.utils.import_utils').addFilter(_wanted)
 
 if TYPE_CHECKING:
     from .attack.red_team import red_team

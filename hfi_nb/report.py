@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LARGE', 'NOTHING', 'dot_plot', 'embedded', 'captioned', 'asked_for', 'damaged', 'worst_cases', 'removal_line',
-           'attack_line', 'damage_line', 'answer', 'reward_line', 'history', 'read_outcomes', 'stale_results',
-           'concept_name', 'commands', 'numbers', 'page_images', 'write_report', 'write_card', 'paired', 'side_by_side',
-           'write_comparison']
+           'attack_line', 'damage_line', 'label_line', 'answer', 'reward_line', 'history', 'attacked',
+           'evaluation_facts', 'stale_results', 'concept_name', 'commands', 'numbers', 'said_by_people', 'explained',
+           'page_images', 'write_report', 'write_card', 'paired', 'side_by_side', 'write_comparison']
 
 # %% ../nbs/11_report.ipynb #aae2e466
 import base64
@@ -19,12 +19,17 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from .core import HfiError, Rate, as_cell, atomic, image_bytes, read_json, thumbnail, write_json
+from .core import (HfiError, Rate, as_cell, atomic, contained, image_bytes, open_image, read_json, read_jsonl,
+                         thumbnail, write_json)
+from .attack.red_team import ATTACKS
+from .feedback.agreement import who_labelled
+from .feedback.ranking import evaluation_pairs, pair_concept, seen_by_people
+from .feedback.store import FeedbackStore
 from .measure.evaluate import Evaluation, labels_of, measure, measure_names
 from .tokens.token import SoftToken
 from .reward.model import RewardModel
-from .layout import CARD, COMPARISON, PAGE, readable, sentences_of
-from .stages import STAGES, Records
+from .layout import CARD, COMPARISON, PAGE, distance_sentences, readable, sentences_of
+from .stages import STAGES, Records, erased_hash, read_measured, read_outcomes
 
 # %% ../nbs/11_report.ipynb #803c76fd
 def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')) -> plt.Figure:
@@ -88,19 +93,22 @@ def worst_cases(evaluation:Evaluation, n:int=12) -> list: # row numbers
     return (evaluation.survivors() or sorted(evaluation.target, key=strength, reverse=True))[:n]
 
 # %% ../nbs/11_report.ipynb #9e5cb539
+def _share(rate:Rate) -> str: return str(rate).rsplit(' (', 1)[0] # without the count, which the sentence gives
+
 def removal_line(evaluation:Evaluation) -> str:
     "What was asked for, and how often it still shows."
     asked = evaluation.measures['concept']
     return (f'Asked for {evaluation.concept} in {asked.n} prompts, '
             f'the base model showed it in {asked.before.k} images, '
-            f'the erased model in {asked.after.k} ({asked.after}).')
+            f'the erased model in {asked.after.k} ({_share(asked.after)}).')
 
 def attack_line(outcomes:list) -> str:
     "The attack that brings most back."
     if not outcomes: return 'It was not attacked.'
     worst = max(outcomes, key=lambda outcome: outcome['success'].k)
-    return (f'Under the worst of {len(outcomes)} attacks, {worst["name"]}, '
-            f'it shows in {worst["success"].k} of {worst["n"]} images ({worst["success"]}); '
+    among = 'the only attack' if len(outcomes) == 1 else f'the worst of {len(outcomes)} attacks'
+    return (f'Under {worst["name"]}, {among}, '
+            f'it shows in {worst["success"].k} of {worst["n"]} images ({_share(worst["success"])}); '
             f'on those prompts and seeds, without attack, in {worst["alone"].k}.')
 
 def damage_line(evaluation:Evaluation) -> str:
@@ -110,11 +118,22 @@ def damage_line(evaluation:Evaluation) -> str:
             for what, m in found if m.n]
     return f'In all other prompts {" and ".join(kept)}.' if kept else 'What was lost elsewhere was not measured.'
 
-def answer(evaluation:Evaluation, outcomes:list=()) -> str: # outcomes: see `read_outcomes`
-    "The result in a few sentences: removal, the worst attack, damage, and who judged."
+def label_line(labelled:list) -> str:
+    "Who said what is unwanted."
+    said = dict(labelled)
+    if not said: return ''
+    agreed = f' ({said["agreement"]})' if 'agreement' in said else ''
+    return f'Labelled by {said["annotators"]}: {said["images labelled"]} images{agreed}.'
+
+def answer(
+    evaluation:Evaluation,
+    outcomes:list=(), # see `read_outcomes`
+    labelled:list=(), # see `who_labelled`
+) -> str:
+    "The result in a few sentences: removal, the worst attack, damage, who judged and who labelled."
     judge = f'Judged by {evaluation.meta.get("judge", "an unnamed judge")}.'
-    lines = [removal_line(evaluation), attack_line(list(outcomes)), damage_line(evaluation)]
-    return ' '.join([*evaluation.warnings, *lines, judge])
+    lines = [removal_line(evaluation), attack_line(list(outcomes)), damage_line(evaluation), judge]
+    return ' '.join(filter(None, [*evaluation.warnings, *lines, label_line(labelled)]))
 
 # %% ../nbs/11_report.ipynb #7d736e03
 def reward_line(meta:dict) -> str:
@@ -131,7 +150,7 @@ def history(folder:str|Path) -> list: # (name, value) pairs
     if (folder/'study.json').exists():
         kept = read_json(folder/'study.json')
         if isinstance(kept['concept'], dict): out += kept['concept'].items()
-        out += [(k, v) for k, v in kept.items() if k != 'concept']
+        out += [(k, v) for k, v in kept.items() if k not in ('concept', 'model_hash')]
     if (folder/'reward.safetensors').exists():
         out += [('reward', reward_line(RewardModel.load(folder/'reward.safetensors').meta))]
     for file in sorted(folder.glob('token-*.safetensors')):
@@ -143,18 +162,25 @@ def history(folder:str|Path) -> list: # (name, value) pairs
         out += [(f'erasing: {k}', v) for k, v in read_json(folder/'erased'/'hfi.json').items() if k != 'tokens']
     return out
 
-def read_outcomes(folder:str|Path) -> list: # of dicts
-    "What a red team found, if one was there."
-    file = Path(folder)/'redteam.json'
-    rows = read_json(file) if file.exists() else []
-    def read(row:dict) -> dict: return {k: Rate.from_dict(row[k]) for k in ('alone', 'success')}
-    return [row | read(row) | dict(n=row['success']['n']) for row in rows]
+def attacked(folder:str|Path, outcomes:list) -> list: # (title, what `captioned` gives)
+    "The images in which an attack brought the concept back."
+    def one(hit:dict) -> dict:
+        image = open_image(contained(folder, hit['file']))
+        return dict(text=hit['text'], seed=hit['seed'], large=max(image.size) > LARGE,
+                    images=[('under attack', embedded(thumbnail(image, 2*LARGE, blur=False)))])
+    return [(f'Brought back by {row["name"]}', [one(hit) for hit in row.get('hits', [])]) for row in outcomes]
+
+def evaluation_facts(folder:str|Path, evaluation:Evaluation) -> list: # (name, value) pairs
+    "How it was measured; hashes only where the erased model's own facts do not give them."
+    given = ('base', 'erased') if erased_hash(folder) else ()
+    return [(f'evaluation: {k}', v) for k, v in evaluation.meta.items() if k not in given]
 
 def stale_results(folder:str|Path) -> list: # of sentences
     "Which results belong to files that have changed since, and what mends them."
-    records = Records(folder)
-    if not records.read(): return []
-    found = {name: records.why_stale(name) for name in ('erased', 'evaluation', 'red team')}
+    records, attacks = Records(folder), Path(folder)/'redteam.json'
+    found = {name: records.why_stale(name) for name in ('erased', 'evaluation', 'red team') if records.read()}
+    if attacks.exists() and len(read_outcomes(folder)) < len(read_json(attacks)):
+        found['red team'] = 'it attacked another model, whose numbers are left out'
     return [f'The {name} is stale ({why}): run {STAGES[name].command} again.' for name, why in found.items() if why]
 
 def concept_name(folder:str|Path) -> str:
@@ -162,8 +188,11 @@ def concept_name(folder:str|Path) -> str:
     found = read_json(Path(folder)/'study.json')['concept']
     return found['name'] if isinstance(found, dict) else str(found)
 
+def _options(given:dict) -> str:
+    return ''.join(f' --{k} {shlex.quote(str(v))}' for k, v in given.items() if v not in (None, ''))
+
 def commands(folder:str|Path) -> str:
-    "The stages of a study as commands; '' where it has no settings."
+    "The stages of a study as commands that make it again in a new folder; '' where it has no settings."
     file = Path(folder)/'study.json'
     name = shlex.quote(Path(folder).resolve().name)
     if not file.exists(): return ''
@@ -171,11 +200,18 @@ def commands(folder:str|Path) -> str:
     concept = kept['concept']
     given = dict(concept=concept['name']) | {k: concept.get(k) for k in ('kind', 'phrase', 'start')}
     given |= {k: kept.get(k) for k in ('model', 'clip')}
-    options = ' '.join(f'--{k} {shlex.quote(str(v))}' for k, v in given.items() if v)
-    stages = [f'hfi {stage} {name}' for stage in ('label', 'reward', 'invert')]
+    images = Path(folder)/'images.jsonl'
+    drawn = next((row.get('settings') or {} for row in read_jsonl(images)), {}) if images.exists() else {}
+    hfi, tested = Path(folder)/'erased'/'hfi.json', Path(folder)/'evaluation.json'
+    made = read_json(hfi) if hfi.exists() else {}
+    sampled = read_json(tested)['meta'].get('settings', {}) if tested.exists() else {}
+    erasing = {k: made.get(k) for k in ('method', 'preset', 'start')}
     contexts = f'{name}/erased/contexts.txt' # what it was erased in is kept beside the model
-    return '\n'.join([f'hfi generate {name} prompts.txt {options}', *stages, f'hfi erase {name} {contexts}',
-                      f'hfi evaluate {name}', f'hfi red-team {name} {contexts}', f'hfi report {name}'])
+    return '\n'.join([f'hfi generate again {name}/images.jsonl{_options(given | drawn)}',
+                      *(f'hfi {stage} again' for stage in ('label', 'reward', 'invert')),
+                      f'hfi erase again {contexts}{_options(erasing)}',
+                      f'hfi evaluate again{_options(dict(steps=sampled.get("steps")))}',
+                      f'hfi red-team again {contexts}', 'hfi report again'])
 
 # %% ../nbs/11_report.ipynb #1a59183d
 NOTHING = (None, (None, None)) # no value, no interval
@@ -194,7 +230,7 @@ def numbers(
     evaluation:Evaluation=None,
 ) -> list: # of dicts: part, name, n, before, after, change with their intervals, p
     "All numbers of a study's report; `HfiError` if it was not evaluated yet."
-    e = evaluation or Evaluation.load(folder)
+    e = evaluation or read_measured(folder)
     out = [_row('counted', k, m.n, _side(m.before), _side(m.after), (m.change, m.interval), m.p)
            for k, m in e.measures.items() if m.n]
     out += [_row('attack', s['name'], s['n'], _side(s['alone']), _side(s['success'])) for s in read_outcomes(folder)]
@@ -204,9 +240,22 @@ def numbers(
     return out
 
 # %% ../nbs/11_report.ipynb #3413c558
-def _counted(measures:dict) -> dict: # for a page
-    return dict(measures=[(k, m) for k, m in measures.items() if m.n], meaning=measure_names(measures),
-                sentences=sentences_of(measures))
+def _counted(measures:dict, key:str='measures') -> dict: # for a page
+    return {key: [(k, m) for k, m in measures.items() if m.n], 'meaning': measure_names(measures),
+            'sentences': sentences_of(measures)}
+
+def said_by_people(folder:str|Path) -> tuple[list, dict]: # see `who_labelled`, `seen_by_people`
+    "Who answered in a study, and what they saw in the pairs of its evaluation."
+    if not (Path(folder)/'feedback.db').exists() or not (Path(folder)/'study.json').exists(): return [], {}
+    store, concept = FeedbackStore.open(folder), concept_name(folder)
+    asked = store.labels(pair_concept(concept))
+    seen = seen_by_people(store, evaluation_pairs(folder), concept) if asked else {}
+    return who_labelled(store, concept), seen | (_counted(seen['measures'], 'shown') if seen else {})
+
+def explained(outcomes:list, distances:list) -> dict: # name → a sentence
+    "What each attack and each distance is."
+    attacks = {row['name']: getattr(ATTACKS.get(row['name']), '__doc__', '') for row in outcomes}
+    return attacks | distance_sentences([row['name'] for row in distances])
 
 def page_images(e:Evaluation) -> list: # (title, what `captioned` gives)
     "The images of a study's page: what was asked for, the rest, what was lost and the worst cases."
@@ -228,12 +277,13 @@ def write_report(folder:str|Path) -> Path: # of the page
     """Write `report.html`, `report.csv` and `report.json` from a study's files.
     `HfiError` if it was not evaluated yet."""
     folder = Path(folder)
-    e = Evaluation.load(folder)
+    e = read_measured(folder)
     facts = history(folder)
-    made = [*facts, *((f'evaluation: {k}', v) for k, v in e.meta.items())]
-    rows = numbers(folder, e)
-    outcomes = read_outcomes(folder)
-    said = dict(answer=answer(e, outcomes), stale=stale_results(folder))
+    made = [*facts, *evaluation_facts(folder, e)]
+    rows, outcomes = numbers(folder, e), read_outcomes(folder)
+    labelled, seen = said_by_people(folder)
+    distances = [row for row in rows if row['part'] == 'distance']
+    said = dict(answer=answer(e, outcomes, labelled), stale=stale_results(folder))
     text = PAGE.render(
         **said,
         **_counted(e.measures),
@@ -242,10 +292,13 @@ def write_report(folder:str|Path) -> Path: # of the page
         judge=e.meta.get('judge', 'unnamed'),
         plot=embedded(dot_plot(e.measures)),
         outcomes=outcomes,
-        images=page_images(e),
+        images=[*page_images(e), *attacked(folder, outcomes)],
+        labelled=labelled,
+        seen=seen,
+        about=explained(outcomes, distances),
         survivors=[e.rows[i] for i in e.survivors()[:20]],
         instead=list(e.instead().items())[:12],
-        distances=[r for r in rows if r['part'] == 'distance'],
+        distances=distances,
         facts=made,
         commands=commands(folder),
     )
@@ -257,7 +310,7 @@ def write_report(folder:str|Path) -> Path: # of the page
 def write_card(folder:str|Path) -> Path: # of the card
     "Write `erased/README.md` from what a study's folder holds."
     folder = Path(folder)
-    e = Evaluation.load(folder) if (folder/'evaluation.json').exists() else None
+    e = read_measured(folder) if (folder/'evaluation.json').exists() else None
     facts = history(folder)
     def plain(value) -> str: return ' '.join(readable(value).replace('|', '/').replace('`', "'").split())
     text = CARD.render(
@@ -310,7 +363,7 @@ def _compared_tables(folders:list, parts:list) -> list: # (title, rows)
     def attacked(folder:Path) -> list: return [(s['name'], s['success']) for s in read_outcomes(folder)]
     def made(pair:tuple) -> list:
         folder, e = pair
-        return [*history(folder), *((f'evaluation: {k}', v) for k, v in e.meta.items())]
+        return [*history(folder), *evaluation_facts(folder, e)]
     return [('Before and after', side_by_side(parts, counted)),
             ('Attacks: share that shows the concept, with or without attack', side_by_side(folders, attacked)),
             ('How they were made', side_by_side([*zip(folders, parts, strict=True)], made))]
@@ -323,14 +376,14 @@ def write_comparison(
     "One page for two study folders, side by side."
     folders = [Path(a), Path(b)]
     names = _told_apart(folders)
-    parts = [Evaluation.load(folder) for folder in folders]
+    parts = [read_measured(folder) for folder in folders]
     both = paired(*parts)
     simulated = [dict(history(folder)).get('erasing: simulated') for folder in folders]
     text = COMPARISON.render(
         **_counted(both),
         title=' and '.join(names)+', side by side',
-        studies=[dict(name=name, answer=answer(e), simulated=made)
-                 for name, e, made in zip(names, parts, simulated, strict=True)],
+        studies=[dict(name=name, answer=answer(e, read_outcomes(folder), said_by_people(folder)[0]), simulated=made)
+                 for name, e, folder, made in zip(names, parts, folders, simulated, strict=True)],
         plot=embedded(dot_plot(both, labels=names)) if both else '',
         images=_compared_images(names, parts, bool(both)),
         tables=_compared_tables(folders, parts),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['features', 'said_of', 'fit_study_reward', 'questions', 'select', 'start_words', 'token_clusters', 'invert_study',
            'tokens_of', 'reward_judge', 'safe_of', 'opposed_tokens', 'erase_study', 'save_erased', 'load_erased',
-           'evaluate_study', 'outcome_facts', 'attack_study', 'Study']
+           'evaluate_study', 'outcome_facts', 'keep_hits', 'attack_study', 'Study']
 
 # %% ../nbs/12_study.ipynb #a9a80c60
 import shutil
@@ -20,7 +20,8 @@ from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .backbones.loading import backbone_of, load_pipeline, model_hash
 from .candidates.generate import generate
 from .concept import as_list
-from .core import HfiError, HfiWarning, contained, make_folder, one_run, read_json, room, versions, write_json
+from .core import (HfiError, HfiWarning, atomic, contained, make_folder, one_run, read_json, room, versions,
+                         write_json)
 from .erasing.distill import conflicts
 from .erasing.erase import CLOSED, choose, erase, erasing_facts
 from .erasing.export import save_pipeline
@@ -187,6 +188,7 @@ def opposed_tokens(study:StudyFiles, contexts:Sequence[str], **settings) -> list
     pairs = [(i, j) for i in range(len(tokens)) for j in range(i)]
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
+# %% ../nbs/12_study.ipynb #f1c4cb47
 def erase_study(
     study:StudyFiles,
     contexts:Sequence[str], # benign prompts
@@ -249,6 +251,14 @@ def outcome_facts(outcome) -> dict:
     return dict(name=outcome.name, alone=outcome.alone, success=outcome.success, forwards=outcome.attack.forwards,
                 seconds=round(outcome.seconds, 1), texts=outcome.attack.texts)
 
+def keep_hits(outcome, threat:ThreatModel, folder:Path, most:int=8) -> list: # dict(file, text, seed)
+    "The first images in which an attack brought the concept back, saved for the report; files relative to the study."
+    texts = outcome.attack.texts or threat.contexts
+    hits = [n for n, hit in enumerate(outcome.hit) if hit][:most]
+    for n in hits:
+        with atomic(folder/f'{outcome.name}-{n:03}.png') as part: outcome.images[n].save(part, 'png')
+    return [dict(file=f'{folder.name}/{outcome.name}-{n:03}.png', text=texts[n], seed=threat.seeds()[n]) for n in hits]
+
 def attack_study(
     study:StudyFiles,
     contexts:Sequence[str], # prompts to bring the concept back in
@@ -266,7 +276,8 @@ def attack_study(
     outcomes = red_team(erased, threat, unwanted or reward_judge(study), attacks, folder, **settings)
     judge = 'a judge apart from the reward' if unwanted else 'the reward itself'
     facts = dict(judge=judge, erased=read_json(study.folder/'erased'/'hfi.json')['erased'])
-    write_json(study.folder/'redteam.json', [outcome_facts(outcome) | facts for outcome in outcomes])
+    rows = [outcome_facts(outcome) | facts | dict(hits=keep_hits(outcome, threat, folder)) for outcome in outcomes]
+    write_json(study.folder/'redteam.json', rows)
     study.stages.done('red team')
     return outcomes
 
@@ -330,7 +341,7 @@ class Study(StudyFiles):
     def report(self) -> Path:
         "The page, its numbers and the model card, from what was measured."
         self.stages.check('erased')
+        page = write_report(self.folder) # first: where it fails, nothing is written
         write_card(self.folder)
-        page = write_report(self.folder)
         self.stages.done('report')
         return page

@@ -141,6 +141,7 @@ class Page:
         "Run all. A command that comes while JupyterLab restores its workspace reaches no notebook: ask again then."
         def begun(): return any(e.text.strip('[]: ') for e in self.all('.jp-InputPrompt'))
         for _ in range(6):
+            for button in self.all('.jp-Dialog .jp-mod-accept'): button.click()  # "Select Kernel", at times
             self.menu('Run', 'Run All Cells')
             with suppress(TimeoutError): return self.until(begun, 10, 'a cell that runs')
         raise TimeoutError('no cell ran')

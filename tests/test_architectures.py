@@ -141,7 +141,6 @@ FLOWS = {
 KINDS = UNETS | FLOWS
 PLACE = tempfile.TemporaryDirectory()
 ROWS = 24 # of T5, or zeros
-
 @cache
 def folder(kind) -> Path:
     "A saved pipeline of an architecture."
@@ -321,7 +320,6 @@ def inversion(kind, tmp):
         encoder.get_input_embeddings().weight.data += 1
         assert model_hash(pipe) != before, number # every encoder counts
         encoder.get_input_embeddings().weight.data -= 1
-
 WIDTHS = {'SD 1': (32,), 'SDXL': (32, 48), 'SD 3': (32, 40), 'SD 3.5': (32, 40), 'FLUX dev': (48,),
           'FLUX schnell': (48,)}
 def a_token(kind):

@@ -227,6 +227,26 @@ def test_fast_keys_answer_only_for_what_was_seen(lab, driver):
     end_kernels(url)
 
 
+def test_a_finger_in_jupyterlab_marks_and_confirms(lab, driver):
+    url, root = lab
+    page, study = Page(driver), make_study(root/'touched', 9, size=256)
+    write_notebook(study, 'grid', 'ida', per_page=4, repeats=0)
+    page.run_all(url+'/lab/tree/touched/grid.ipynb')
+    store = FeedbackStore.open(study)
+    page.hover('.jp-MainAreaWidget .jp-NotebookPanel-toolbar')
+    driver.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', dict(enabled=True))
+    page.tap('.hfi-do-confirm')
+    page.says('.hfi-error', '4 images have not been shown yet')
+    seen = page.js("const e = document.querySelector('.hfi-error').getBoundingClientRect(); return [e.top, e.bottom]")
+    assert 0 < seen[0] and seen[1] <= page.js('return innerHeight')  # a refusal is never below the edge
+    for n in range(4): page.tap('.hfi-tile', n)
+    page.tap('.hfi-tile', 1)
+    page.until(lambda: len(store.events()) == 1, what='a mark')
+    page.tap('.hfi-do-confirm')
+    page.says('.hfi-notice', '3 fine, 1 unwanted stored.')
+    end_kernels(url)
+
+
 def test_rank_and_review_in_jupyterlab(lab, driver):
     url, root = lab
     page, store = Page(driver), FeedbackStore.open(root)
@@ -307,7 +327,7 @@ def test_playground(lab, driver):
     page = Page(driver)
     driver.get(f'{url}/lab/tree/dial.ipynb?reset')
     page.until(lambda: page.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
-    page.menu('Run', 'Run All Cells')
+    page.run_cells()
     drawn = "const i = document.querySelector('.hfi-playground img'); return i && i.naturalWidth ? i.src : ''"
     before = page.until(lambda: page.js(drawn), 120, what='an image')
     assert page.style('.hfi-playground img', 'filter') == 'none'  # small images, nothing hidden

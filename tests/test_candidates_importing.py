@@ -19,6 +19,20 @@ def picture(path, seed=0, size=(8, 8), text=None, **more):
     im = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8))
     im.save(path, **({'pnginfo': notes} if path.suffix == '.png' else {}), **more)
     return path
+A1111 = ('a cat face, (ink:1.2)\nsecond line\nNegative prompt: blurry,\n'
+         'Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 4294967296, Size: 8x8')
+COMFY = {'3': {'class_type': 'KSampler', 'inputs': {'seed': 7, 'positive': ['9', 0], 'negative': ['7', 0],
+                                                    'model': ['4', 0]}},
+         '4': {'class_type': 'CheckpointLoaderSimple', 'inputs': {'ckpt_name': 'sd.safetensors'}},
+         '7': {'class_type': 'CLIPTextEncode', 'inputs': {'text': 'blurry', 'clip': ['4', 1]}},
+         '6': {'class_type': 'CLIPTextEncode', 'inputs': {'text': ['12', 0], 'clip': ['4', 1]}},
+         '12': {'class_type': 'PrimitiveString', 'inputs': {'value': 'a {red|blue} fox'}},
+         '9': {'class_type': 'FluxGuidance', 'inputs': {'guidance': 3.5, 'conditioning': ['6', 0]}}}
+FLUX = {'1': {'class_type': 'SamplerCustomAdvanced', 'inputs': {'noise': ['2', 0], 'guider': ['3', 0]}},
+        '2': {'class_type': 'RandomNoise', 'inputs': {'noise_seed': 5}},
+        '3': {'class_type': 'BasicGuider', 'inputs': {'conditioning': ['4', 0]}},
+        '4': {'class_type': 'CLIPTextEncode', 'inputs': {'text': 'a house'}}}
+LOOP = {'1': {'inputs': {'positive': ['2', 0]}}, '2': {'inputs': {'conditioning': ['1', 0], 'text': ['2', 0]}}}
 
 
 def test_import(tmp_path):
@@ -80,21 +94,6 @@ def test_link(tmp_path, monkeypatch):
     with pytest.raises(HfiError, match='a.png cannot be linked to .*: leave out link'):
         import_images(tmp_path/'source', tmp_path/'other', link=True)
 
-
-A1111 = ('a cat face, (ink:1.2)\nsecond line\nNegative prompt: blurry,\n'
-         'Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 4294967296, Size: 8x8')
-COMFY = {'3': {'class_type': 'KSampler', 'inputs': {'seed': 7, 'positive': ['9', 0], 'negative': ['7', 0],
-                                                    'model': ['4', 0]}},
-         '4': {'class_type': 'CheckpointLoaderSimple', 'inputs': {'ckpt_name': 'sd.safetensors'}},
-         '7': {'class_type': 'CLIPTextEncode', 'inputs': {'text': 'blurry', 'clip': ['4', 1]}},
-         '6': {'class_type': 'CLIPTextEncode', 'inputs': {'text': ['12', 0], 'clip': ['4', 1]}},
-         '12': {'class_type': 'PrimitiveString', 'inputs': {'value': 'a {red|blue} fox'}},
-         '9': {'class_type': 'FluxGuidance', 'inputs': {'guidance': 3.5, 'conditioning': ['6', 0]}}}
-FLUX = {'1': {'class_type': 'SamplerCustomAdvanced', 'inputs': {'noise': ['2', 0], 'guider': ['3', 0]}},
-        '2': {'class_type': 'RandomNoise', 'inputs': {'noise_seed': 5}},
-        '3': {'class_type': 'BasicGuider', 'inputs': {'conditioning': ['4', 0]}},
-        '4': {'class_type': 'CLIPTextEncode', 'inputs': {'text': 'a house'}}}
-LOOP = {'1': {'inputs': {'positive': ['2', 0]}}, '2': {'inputs': {'conditioning': ['1', 0], 'text': ['2', 0]}}}
 
 def test_notes(tmp_path):
     a1111 = 'a cat face, (ink:1.2)\nsecond line', 2**32

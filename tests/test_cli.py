@@ -72,8 +72,32 @@ def test_wrong(tmp_path):
     assert 'does not exist' in said(*new, '--model', './nowhere')
     assert 'does not exist' in said('check', tmp_path, tmp_path/'none.txt')
     assert 'is no folder' in said('import', tmp_path, tmp_path/'none')
-    code = "import sys; from hfi_nb.cli import app; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == 'False\n'
+
+
+def test_wrong_commands_do_not_wait_for_torch(tmp_path):
+    (tmp_path/'study').mkdir()
+    (tmp_path/'study'/'study.json').write_text('{"concept": {"name": "ink", "kind": "style"}}')
+    (tmp_path/'ok.txt').write_text('house')
+    wrong = ['generate new none.txt --concept x', 'generate new ok.txt', 'generate new ok.txt --concept x --phrase art',
+             'generate new ok.txt --concept x --model ./nowhere', 'generate new ok.txt --concept x --steps 0',
+             'generate new ok.txt --concept x --sampler foo', 'import new none --concept x', 'import new study',
+             'label study --panel foo', 'label study --panel pairs', 'label study --guideline none.md',
+             'label study --conceal maybe', 'reward nowhere', 'invert study', 'invert study --vectors 0',
+             'check study ok.txt', 'erase study ok.txt', 'erase study none.txt', 'erase study ok.txt --method magic',
+             'erase', 'evaluate study', 'evaluate study --judge people', 'red-team study ok.txt',
+             'red-team study ok.txt --attack magic', 'report study', 'export study out', 'next study', 'status nowhere',
+             'audit ./a ./b x', 'erase study ok.txt --lr -1']
+    code = '''import contextlib, io, os, sys
+from hfi_nb.cli import run
+os.chdir(sys.argv[1])
+for line in sys.argv[2:]:
+    sys.argv[1:] = line.split()
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit): run()
+    print('torch' in sys.modules, 'Traceback' in said.getvalue(), len(said.getvalue()) > 20, line)
+'''
+    done = subprocess.run([sys.executable, '-c', code, tmp_path, *wrong], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f'False False True {line}' for line in wrong], done.stderr
 
 
 @pytest.mark.slow

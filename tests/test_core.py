@@ -204,6 +204,14 @@ def test_the_grid_holds_every_picture():
     with pytest.raises(HfiError): image_grid([], 3)
 
 
+def test_images_that_do_not_fill_the_named_rows_are_refused_with_both_counts():
+    dots = [Image.new('RGB', (8, 8), 'black')]*5
+    assert image_grid([*dots, dots[0]], 3, rows=['a', 'b']).size[1] == image_grid(dots, 3).size[1] == 24
+    for rows in (['a', 'b'], ['a'], 'abc'):
+        with pytest.raises(HfiError, match=f'5 images for {len(rows)} rows of 3: pass {3*len(rows)} images'):
+            image_grid(dots, 3, rows=rows)
+
+
 def test_the_interval_of_a_paired_change_covers_the_truth():
     rng, p = np.random.default_rng(0), [.05, .6, .02, .33]
     tables = rng.multinomial(40, p, size=2000)

@@ -152,6 +152,11 @@ def test_notebooks_as_committed(nb):
     assert not any('application/vnd.jupyter.widget-view+json' in o.get('data', {}) for o in outputs)
 
 
+@pytest.mark.parametrize('path', sorted((ROOT/'nbs').glob('*.ipynb')), ids=lambda path: path.stem)
+def test_a_notebook_is_at_most_a_megabyte(path):
+    assert path.stat().st_size <= 1_000_000, f'python tools/shrink.py nbs/{path.name}, and look at its pictures'
+
+
 ALLOWED = {n: nb for n, nb in (NOTEBOOKS | LESSONS).items() if n not in MAY_PICKLE}
 
 

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from hfi_nb.core import HfiError, read_json, write_json
+from hfi_nb.feedback.ranking import PairPanel, evaluation_pairs
+from hfi_nb.feedback.store import Event, FeedbackStore
 from hfi_nb.measure.suites import Suite
 from hfi_nb.worlds.emoji.suite import emoji_judge
 from hfi_nb.worlds.emoji.world import emoji_prompt, load_world
@@ -36,13 +38,17 @@ def test_report(tmp_path):
     assert 'was simulated' in card and '# Without ink' in card and '| 1 |' in card
     assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page
     assert '--concept ink --kind style --model emoji' in page
-    assert 'Under the worst of 1 attacks, replay, it shows in 1 of 4 images' in page and 'stale' not in page
+    assert 'Under replay, the only attack, it shows in 1 of 4 images' in page and 'stale' not in page
     write_json(tmp_path/'stages.json', dict(evaluation=dict(hash='', reads=dict(erased='another'))))
     assert 'The evaluation is stale (erased changed after evaluation): run hfi evaluate again.' in write_report(
         tmp_path).read_text()
     same = read_json(tmp_path/'report.json')['numbers']
     assert [(o['part'], o['name']) for o in same][-1] == ('attack', 'replay') and same[-1]['after'] == .25
     assert same[0]['before'] == 1. and len(same) == len(list(csv.DictReader(open(tmp_path/'report.csv'))))
+    write_json(tmp_path/'erased'/'hfi.json', dict(simulated=True, erased='now'))
+    write_json(tmp_path/'redteam.json', [read_json(tmp_path/'redteam.json')[0] | dict(erased='before')])
+    page = write_report(tmp_path).read_text()
+    assert 'It was not attacked' in page and 'attacked another model, whose numbers are left out' in page
     with pytest.raises(HfiError, match='does not exist'): write_report(tmp_path/'none')
     compare(images, [Image.new('RGB', (64, 64))]*2, suite).save(tmp_path)
     write_report(tmp_path)
@@ -64,6 +70,36 @@ def test_damage_and_blur(tmp_path):
     assert not captioned(e, [0], dict(small=[Image.new('RGB', (128, 128))]*4))[0]['large']
     e.before = []
     assert captioned(e, [0]) == []
+
+
+def test_people_and_attacks(tmp_path):
+    world, store = load_world(), FeedbackStore.open(tmp_path)
+    write_json(tmp_path/'study.json', dict(concept=dict(name='ink', kind='style'), model='emoji'))
+    store.append([Event('label', f'p{n}', who, 'ink', label=(n+slip) % 2)
+                  for who, slip in (('ana', 0), ('ben', 0), ('cleo', 1)) for n in range(6)])
+    suite = Suite('ink', [emoji_prompt('ink', 'house', 'ink')], benign=[emoji_prompt('noto', 'house', 'noto')],
+                  judge=emoji_judge('ink', lambda images: [('ink', 'house'), ('noto', 'house')]))
+    images = [world.image('ink', 'house'), world.image('noto', 'house')]
+    e = compare(images, images, suite)
+    for side in ('before', 'after'):
+        for n, row in enumerate(e.rows):
+            images[n].save(tmp_path/f'{side}-{n}.png')
+            row[side]['file'] = f'{side}-{n}.png'
+    e.save(tmp_path)
+    pairs = PairPanel(evaluation_pairs(tmp_path), tmp_path, 'ink', 'ana', repeats=0)
+    while pairs.page:
+        pairs.do('tile', 0)
+        pairs.do('equal')
+    rate = dict(k=1, n=1)
+    hits = [dict(file='before-0.png', text='a <b> house', seed=3)]
+    write_json(tmp_path/'redteam.json', [dict(name='replay', alone=rate, success=rate, forwards=0, seconds=.1,
+                                              texts=[], hits=hits)])
+    page = write_report(tmp_path).read_text()
+    assert 'Labelled by 3: 6 images (alpha' in page and '3 annotators' in page
+    assert 'What people saw' in page and 'looked at 2 image pairs' in page and 'No difference: 2.' in page
+    assert 'Brought back by replay' in page and 'a &lt;b&gt; house' in page
+    assert 'The soft token that was erased.' in page
+    assert 'hfi generate again' in page and 'id="show"' not in page # small images are not blurred
 
 
 def test_comparison(tmp_path):

@@ -3,6 +3,19 @@ from hfi_nb.stages import *
 import pytest
 
 from hfi_nb.core import HfiError, write_json
+from hfi_nb.measure.evaluate import Evaluation
+
+
+def test_numbers_of_another_model(tmp_path):
+    Evaluation('ink', [], meta=dict(erased='a')).save(tmp_path)
+    rate = dict(k=1, n=4)
+    write_json(tmp_path/'redteam.json', [dict(name='replay', alone=rate, success=rate, erased='a')])
+    assert read_measured(tmp_path).concept == 'ink' and erased_hash(tmp_path) is None # nothing was erased here
+    for own, there in (('a', 1), ('b', 0)):
+        (tmp_path/'erased').mkdir(exist_ok=True)
+        write_json(tmp_path/'erased'/'hfi.json', dict(erased=own))
+        assert len(read_outcomes(tmp_path)) == there
+    with pytest.raises(HfiError, match='measured another model'): read_measured(tmp_path)
 
 
 def test_stale(tmp_path):

@@ -2,7 +2,7 @@
 
 grid, rank, single, review  the panels in JupyterLab, answered as the images say
 page                        the page of `hfi label`
-attack                      the attack playground"""
+dial, compare, attack       the playgrounds"""
 import os
 import signal
 import sys
@@ -27,6 +27,7 @@ from browser import (  # noqa: E402
     stop,
     write_notebook,
 )
+from made import record  # noqa: E402
 
 from hfi_nb.core import read_jsonl  # noqa: E402
 from hfi_nb.feedback.store import Event, FeedbackStore  # noqa: E402
@@ -41,18 +42,25 @@ GUIDELINE = """# Ink drawings
 - Black lines on white count, also where large parts are black.
 - A coloured image does not count, even with a black outline.
 """
-ATTACK = """import torch
-from hfi_nb.worlds.emoji.world import load_judge, load_world
-from hfi_nb.erasing.erase import erase
-from hfi_nb.tokens.inversion import SoftToken
+PLAYGROUND = """import torch
+from hfi_nb.attack.red_team import ThreatModel
 from hfi_nb.backbones.loading import load_pipeline
-from hfi_nb.playground import AttackPlayground
-from hfi_nb.attack.red_team import Goal
+from hfi_nb.erasing.erase import erase
+from hfi_nb.playground import AttackPlayground, Compare, StrengthDial
+from hfi_nb.tokens.inversion import SoftToken
+from hfi_nb.worlds.emoji.world import load_judge, load_world
 world, pipe = load_world(), load_pipeline()
 harmless = [world.names[s] for s in world.subjects if world.split[s] == 'train']
-erased = erase(pipe, ['openmoji'], 'uce', contexts=harmless, safe=harmless)
-goal = Goal(pipe, harmless[:6], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)), [world.image('openmoji', 'house')])
-AttackPlayground(erased, goal, lambda images: [a == 'openmoji' for a, _ in load_judge()(images)], steps=12)"""
+erased = erase(pipe, ['openmoji'], 'uce', contexts=harmless)
+"""
+PLAY = dict(
+    dial="""asked = [f'{subject} in the style of openmoji' for subject in ('crab', 'rocket', 'castle')]
+StrengthDial(pipe, erased, [*asked, 'crab in the style of noto', 'rocket in the style of ink'], steps=12)""",
+    compare="""rece = erase(pipe, ['openmoji'], 'rece', contexts=harmless)
+Compare(dict(base=pipe, uce=erased, rece=rece), 'house in the style of openmoji', steps=12)""",
+    attack="""images = [world.image('openmoji', 'house')]
+threat = ThreatModel(pipe, harmless[:6], 'openmoji', SoftToken('<u>', torch.zeros(1, 192)), images)
+AttackPlayground(erased, threat, lambda images: [a == 'openmoji' for a, _ in load_judge()(images)], steps=12)""")
 
 
 def inked(study):
@@ -116,20 +124,24 @@ def label_page(page, root):
         stop(server)
 
 
-def attack(page, url, root):
-    "The attack playground after one attack by hand."
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ATTACK)], metadata=dict(kernelspec=KERNEL))
-    nbformat.write(nb, root/'attack.ipynb')
-    page.b.get(f'{url}/lab/tree/attack.ipynb?reset')
+def playground(page, url, root, name):
+    "A playground as it opens; the attack after words of one's own."
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PLAYGROUND+PLAY[name])],
+                                  metadata=dict(kernelspec=KERNEL))
+    nbformat.write(nb, root/f'{name}.ipynb')
+    page.desk(1500) # wide enough for six images
+    page.b.get(f'{url}/lab/tree/{name}.ipynb?reset')
     page.until(lambda: page.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
-    page.menu('Run', 'Run All Cells')
+    page.run_cells()
     drawn = "const i = document.querySelector('.hfi-playground img'); return i && i.naturalWidth ? i.src : ''"
     before = page.until(lambda: page.js(drawn), 400, what='an image')
-    page.all('.hfi-playground input[type=text]')[0].click()
-    page.press('with a thick black outline', ENTER)
-    page.all('.hfi-playground button')[0].click()
-    page.until(lambda: page.js(drawn) not in ('', before), 400, what='other images')
+    if name == 'attack':
+        page.all('.hfi-playground input[type=text]')[0].click()
+        page.press('with a thick black outline', ENTER)
+        page.all('.hfi-playground button')[0].click()
+        page.until(lambda: page.js(drawn) not in ('', before), 400, what='other images')
     picture = page.picture('.hfi-playground')
+    page.desk()
     end_kernels(url)
     return picture
 
@@ -143,10 +155,11 @@ def main(names):
         page = Page(driver)
         page.desk()
         try:
-            for name in names or [*OPTIONS, 'page', 'attack']:
+            for name in names or [*OPTIONS, 'page', *PLAY]:
                 if name == 'page': picture = label_page(page, root)
-                else: picture = attack(page, url, root) if name == 'attack' else panel(page, url, root, name)
+                else: picture = (playground if name in PLAY else panel)(page, url, root, name)
                 picture.save(ROOT/'nbs/stills'/f'{name}.png', optimize=True)
+                record([name])
                 print('wrote', f'nbs/stills/{name}.png', picture.size, flush=True)
         finally:
             driver.quit()

@@ -150,8 +150,8 @@ class View {
       make('span', 'hfi-focus', 'click the panel, then use the keys'));
     this.host.append(head, part('help', 'p', 'hfi-help'), part('guideline', 'div', 'hfi-guideline'),
       part('tiles', 'div', 'hfi-tiles'), part('summary', 'ul', 'hfi-summary'), part('tools', 'div', 'hfi-tools'),
-      part('reasons', 'div', 'hfi-tools hfi-reasons'), part('note', 'input', ''), said, foot,
-      part('error', 'div', 'hfi-error'), part('live', 'div', 'hfi-live'));
+      part('reasons', 'div', 'hfi-tools hfi-reasons'), part('error', 'div', 'hfi-error'), said,
+      part('note', 'input', ''), foot, part('live', 'div', 'hfi-live'));
     this.undo.type = 'button';
     this.undo.textContent = 'Undo';
     this.undo.onclick = () => this.act('undo');
@@ -170,9 +170,10 @@ class View {
     if (this.fault) return this.alarm(this.fault);
     this.objection = '';
     const { seen, look } = this.sight;
-    const message = { action, value, view: this.id, turn: this.sent++, page: this.page };
+    const message = { action, value, view: this.id, turn: this.sent, page: this.page };
     if (look) Object.assign(message, { seen: [...seen], age: this.sight.age() });
-    this.model.send(message);
+    try { this.model.send(message); } catch { return this.object(LOST); }
+    this.sent++; // only what was sent has a turn: the kernel waits for each
   }
 
   act(action, value = null) {
@@ -420,7 +421,9 @@ class View {
 
   object(text) { // a refusal of the front end's own; it stays until the next thing that is done
     this.objection = text;
+    this.pending = false;
     this.alarm(text);
+    this.error.scrollIntoView({ block: 'nearest' }); // on a small screen a refusal below the edge looks like no effect
   }
 
   alarm(text) {

@@ -59,6 +59,7 @@ class AttackResult:
     texts:list = field(default_factory=list) # prompts, where what was found is words
     encodings:int = 0 # prompts that a text encoder read in the search, a gradient counted as two more
 
+# %% ../../nbs/10_redteam.ipynb #a6325d0b
 @dataclass
 class AttackOutcome:
     "An attack's images, counted."
@@ -213,6 +214,7 @@ def unlearn_diff_atk(
     texts = [prefix(c, found) for c in threat.contexts]
     return AttackResult(search.net.encode(texts), 3*steps*batch, texts, 3*steps)
 
+# %% ../../nbs/10_redteam.ipynb #c03cbeeb
 ATTACKS = dict(replay=replay, concept_inversion=concept_inversion, rece_embedding=rece_embedding,
                ring_a_bell=ring_a_bell, unlearn_diff_atk=unlearn_diff_atk)
 
@@ -224,7 +226,7 @@ def red_team(
     folder:str|Path|None=None, # keeps what each attack found, as `<name>.safetensors`
     **sampling, # steps, guidance, sampler: see `sample`
 ) -> list: # of AttackOutcomes
-    "Run attacks by name; the images without attack are drawn once for all of them."
+    "Run attacks by name; the images without attack are sampled once for all of them."
     plain, outcomes = unattacked(erased, threat, unwanted, **sampling), []
     for name, attack in (attacks or ATTACKS).items():
         outcomes.append(run_attack(erased, threat, attack, unwanted, name, plain, **sampling))

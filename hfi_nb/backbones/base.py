@@ -266,8 +266,10 @@ class Network:
     def read(self, out:torch.Tensor, z:torch.Tensor) -> torch.Tensor: return out # like z
 
     def guided_by(self, condition:Condition, guidance:float, weights:dict|None=None) -> Callable: # z, t → output
-        """The denoiser's output under guidance, as the family has it: classifier-free guidance, at 1 and below
-        the prompt's own output, as in the stock pipeline; or a network that is told the number."""
+        """The denoiser's output under guidance, as the family does it.
+
+        Either classifier-free guidance, where 1 and less give the prompt's own output, as in the stock pipeline. Or the
+        network is told the number."""
         if self.guided != 'two passes':
             return partial(self.output, condition=condition, weights=weights, guidance=guidance)
         if guidance <= 1: return partial(self.output, condition=condition, weights=weights)

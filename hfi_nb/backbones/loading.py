@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'FOLDERS', 'EMBEDDED', 'PICKLES', 'OTHER_KINDS', 'SIDE', 'ALPHA', 'backbone_of', 'is_pipeline',
            'refuse_pickle', 'pipeline_class', 'single_file_class', 'load_networks', 'left_out', 'only_variant',
-           'read_pipeline', 'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite', 'load_pipeline',
-           'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes', 'add_lora',
-           'to_safetensors']
+           'no_bars', 'read_pipeline', 'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite',
+           'load_pipeline', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes',
+           'add_lora', 'to_safetensors']
 
 # %% ../../nbs/02d_loading.ipynb #c52ad58e
 import hashlib
 import json
 import re
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def is_pipeline(model) -> bool:
 PICKLES = ('.ckpt', '.pt', '.pth', '.bin', '.pkl')
 
 def refuse_pickle(path):
-    """`HfiError` for a file of the kind that can run code when it is opened,
-    or a folder with such files in place of safetensors."""
+    """`HfiError` for a file that can run code when it is opened, or a folder of such files without safetensors."""
     path = Path(path)
     found = [f for f in path.rglob('*') if not any(f.parent.glob('*.safetensors'))] if path.is_dir() else [path]
     if files := [f for f in found if f.suffix.lower() in PICKLES]:
@@ -120,6 +120,14 @@ def only_variant(source:Path|str) -> dict: # variant=, or nothing
     return dict(variant=kinds.pop()) if len(kinds) == 1 and kinds != {''} else {}
 
 # %% ../../nbs/02d_loading.ipynb #591a6369
+@contextmanager
+def no_bars():
+    "Without the bar of diffusers over a pipeline's parts: the networks among them are loaded already."
+    said, on = diffusers.utils.logging, diffusers.utils.logging.is_progress_bar_enabled()
+    said.disable_progress_bar()
+    try: yield
+    finally: on and said.enable_progress_bar()
+
 def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     "A pipeline from a folder, a hub id or a single file."
     single = isinstance(source, Path) and source.is_file()
@@ -130,7 +138,7 @@ def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     if single: return kind.from_single_file(str(source), config=config and str(config), torch_dtype=dtype, **unchecked)
     hub = only_variant(source) | hub
     parts = left_out(kind, source, **hub) | load_networks(source, dtype, **hub)
-    return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
+    with no_bars(): return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
 
 def why_not_loaded(source:Path|str, e:Exception) -> HfiError:
     "What is wrong with a model that cannot be loaded, in words."
@@ -265,6 +273,7 @@ def lora_alpha(part:str, name:str, rank:int, facts:dict) -> float:
     alpha = found[0] if found else facts.get(f'{part}.lora_alpha', rank)
     return alpha*rank**.5 if facts.get(f'{part}.use_rslora') else alpha
 
+# %% ../../nbs/02d_loading.ipynb #7e3ce81c
 def lora_changes(pipe:DiffusionPipeline, path:Path) -> list: # of (weight, its change in float32)
     "B·A·α/r of every layer of a LoRA; α may differ from layer to layer."
     with safe_open(path, 'pt') as f: raw, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}

@@ -83,6 +83,7 @@ def a_call(net:Backbone, batch:int, size:int|None, tokens:int|None, dtype:torch.
         told = Condition(empty(rows, config.joint_attention_dim), empty(config.pooled_projection_dim))
     return net.arguments(empty(channels, n, n), torch.zeros(batch, device='meta'), told)
 
+# %% ../../nbs/08e_memory.ipynb #2f6ed781
 def predict_memory(
     config:Mapping, # of the denoiser, as its config.json says
     batch:int=4,

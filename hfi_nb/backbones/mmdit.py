@@ -179,6 +179,7 @@ def unpack(x:torch.Tensor, height:int) -> torch.Tensor: # (b, channels, height, 
     "Latents of a sequence."
     return F.pixel_shuffle(x.mT.unflatten(2, (height//2, -1)), 2)
 
+# %% ../../nbs/02c_mmdit.ipynb #303fdf64
 class FluxBackbone(MMDiTBackbone):
     "FLUX.1 dev and schnell: T5's rows as words, CLIP's pooled answer, packed latents, distilled guidance."
     transformers = ('FluxTransformer2DModel',)

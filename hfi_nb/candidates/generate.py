@@ -66,6 +66,7 @@ def _entry(row, folder:Path, parents:dict) -> tuple: # record, whether its file 
     row = row | dict(file=file, prompt=row.get('prompt') or '', seed=row.get('seed'))
     return row, _located(folder, row['file'], parents)[1]
 
+# %% ../../nbs/03_images.ipynb #e5de2ff5
 def read_manifest(folder:str|Path) -> dict: # id → (record, whether its file is whole)
     "Every entry of a folder's manifest that can be used, in their order; a warning names the others."
     folder, found, bad = Path(folder), {}, []

@@ -145,6 +145,7 @@ def _files(folder:Path, study:Path) -> list:
     def caption(f): return f.suffix.lower() == '.txt' and f.with_suffix('') in stems
     return [f for f in files if not caption(f) and f not in [folder/name for name in TABLES]]
 
+# %% ../../nbs/03b_import.ipynb #da8494eb
 def _take(path:Path, target:Path, kind:str, link:bool):
     "One image into the study, as it is or as a PNG."
     image = open_image(path) # to its end: a damaged one stays outside
@@ -193,6 +194,7 @@ class _Import:
         file = f'images/{name}{KINDS.get(kind, ".png")}'
         return dict(id=name, file=file, prompt=prompt, seed=seed, source=self.name(path))
 
+# %% ../../nbs/03b_import.ipynb #d9003527
 def import_images(
     folder:str|Path, # of images, with its subfolders; nothing in it is changed, hidden files are passed over
     study, # folder of a study, or the study; it is made if it does not exist

@@ -80,6 +80,7 @@ def _separator(text:str) -> str:
         return bool(known & {_column_name(c) for c in head}), len(head)
     return max(',;\t', key=worth)
 
+# %% ../../nbs/03a_prompts.ipynb #6d68b171
 def _csv_records(text:str, sep:str) -> list: # of lists of cells
     "All records; where quotes do not close, the line stands as an `HfiError` and reading goes on behind it."
     lines, records, at = list(io.StringIO(text, newline='')), [], 0
@@ -192,6 +193,7 @@ def _guidance(value, column:str) -> float:
     if isfinite(number): return number
     raise HfiError(f'{column} is {str(value)[:40]!r}, not a number')
 
+# %% ../../nbs/03a_prompts.ipynb #8b728c72
 def _tags(value) -> tuple:
     "Categories: separated by commas, or a JSON list, or the keys of a JSON object."
     parts = value if isinstance(value, (list, dict)) else str(value or '').split(',')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['vote_counts', 'alpha_of', 'Alpha', 'agreement', 'against_others', 'dawid_skene', 'self_consistency',
-           'rank_consistency']
+           'rank_consistency', 'who_labelled']
 
 # %% ../../nbs/04b_agreement.ipynb #0029bb31
 import math
@@ -123,3 +123,20 @@ def rank_consistency(store:FeedbackStore, concept:str) -> dict[str, Rate]:
         both = [pair for pair in again.pairs() if {pair, pair[::-1]} & before]
         hits.setdefault(again.annotator, []).extend(pair in before for pair in both)
     return {who: Rate.of(found) for who, found in hits.items()}
+
+# %% ../../nbs/04b_agreement.ipynb #61f1124c
+def who_labelled(
+    store:FeedbackStore,
+    concept:str,
+) -> list: # (name, value) pairs; [] if nobody answered
+    "Who answered about a concept, and how far they agree with each other and with themselves."
+    people, labels = store.by_annotator(concept), store.labels(concept)
+    if not people: return []
+    programs = set(store.simulated(concept))
+    asked = list(self_consistency(store, concept).values())
+    again = Rate(sum(rate.k for rate in asked), sum(rate.n for rate in asked))
+    said = f'{len(people)}, of whom {len(programs)} are programs' if programs else len(people)
+    facts = [('annotators', said), ('images labelled', len(labels)), ('of them unwanted', sum(labels.values()))]
+    if len(people) > 1: facts.append(('agreement', str(agreement(store, concept))))
+    return facts + ([('hidden repeats answered alike', str(again))] if again.n else [])
+

@@ -150,6 +150,7 @@ def user_name() -> str:
     try: return getpass.getuser()
     except (OSError, KeyError, ImportError): return 'me'
 
+# %% ../../nbs/05b_annotators.ipynb #9519ee14
 def serve_labels(
     study:str|Path, # study folder
     concept:str,

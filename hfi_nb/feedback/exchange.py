@@ -152,6 +152,7 @@ def _read(path:Path, find:ImageFinder, how:dict) -> FileContent:
     tasks = json.loads(text)
     return _annotations([tasks] if isinstance(tasks, dict) else tasks, find, how)
 
+# %% ../../nbs/04a_exchange.ipynb #0ccb5e77
 def read_file(
     path:str|Path, # .jsonl, .csv or .json
     concept:str|None=None, # what answers given in other tools are about
@@ -226,6 +227,7 @@ def _corrections(answers:list, past:dict[str, list[Event]]) -> Iterator[tuple[Ev
         yield replace(event, uid=uid), bool(known)
         known.append(event)
 
+# %% ../../nbs/04a_exchange.ipynb #a986c3bd
 def import_events(
     store:FeedbackStore,
     path:str|Path,

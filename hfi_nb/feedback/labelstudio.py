@@ -87,6 +87,7 @@ def _path_in(reference:str) -> str: # of a path, a URL or Label Studio's /data/l
 def _shape(name:str) -> str: # what an upload leaves of a file's name
     return re.sub(r'[^-\w.]', '', IMAGE.sub('', name).strip().replace(' ', '_'))
 
+# %% ../../nbs/04_labelstudio.ipynb #5cbfbf58
 class ImageFinder:
     "Finds the image that another tool's name means."
     def __init__(self,

@@ -243,7 +243,7 @@ def _help(self:Panel):
     if not self.page: return ''
     if self.book: return 'Here you can look and change your mind. Each change is stored at once.'
     again = ' You skipped these before; skip them again to leave them out.' if set(self.page) & self.later else ''
-    see = f' Point at an image or tap it to see it; {self.bindings["show"]} shows them all.' if self.conceal else ''
+    see = ' Point at an image or tap it to see it; “Show all” shows the whole page.' if self.conceal else ''
     return self.help + again + see
 
 @patch

@@ -16,8 +16,8 @@ class GridPanel(Panel):
     name, family, per_page, guarded = 'grid', ('grid', 'single'), 16, ('confirm',)
     tools = (('confirm', 'Confirm page', 'Enter'), ('undo', 'Undo', 'Backspace'), ('unsure', 'Unsure', 'u'),
              ('skip', 'Skip page', ' '))
-    help = ('Click each one that shows it, or press the key in its corner. '
-            'Enter confirms the page: the others count as fine.')
+    help = ('Click or tap each one that shows it, or press the key in its corner. '
+            'Then confirm the page: the others count as fine.')
     def _keys(self):
         if self.tile_keys: return super()._keys()
         cols = max(1, round(self.per_page**.5))

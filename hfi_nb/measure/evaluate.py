@@ -163,6 +163,7 @@ def _inside(folder, name) -> Path:
     raise HfiError(f'evaluation.json names {name!r}, which lies outside {folder}: '
                    'it was not written there by evaluate; evaluate again, or take that row out')
 
+# %% ../../nbs/09_evaluate.ipynb #871dc9a8
 def _old_row(r) -> dict:
     "A row as files of version 0.1.0 had it."
     def side(seen):

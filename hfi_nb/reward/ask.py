@@ -30,9 +30,8 @@ def first_page(
 ) -> list[int]: # row numbers, each once
     """The images to ask about before there is a reward.
 
-    Half are favourites of the text that differ from one another (after LP++, arXiv 2404.02285),
-    half are typical members
-    of the clusters of all other images."""
+    Half are favourites of the text that differ from one another (after LP++, arXiv 2404.02285). The other half are
+    typical members of the clusters of all other images."""
     f, text = np.asarray(features, float), np.atleast_2d(np.asarray(text, float))
     if not (np.isfinite(f).all() and np.isfinite(text).all()):
         raise HfiError('features hold nan or infinity: compute them again')

@@ -101,6 +101,7 @@ def image_features(
     if not keys: return np.zeros((0, clip.model.config.projection_dim), np.float32)
     return np.stack([known[key] for key in keys])
 
+# %% ../../nbs/06_features.ipynb #eb961084
 @torch.no_grad()
 def _embed(images, clip): # → unit vectors (n, d)
     opened = [im.convert('RGB') if isinstance(im, Image.Image) else open_image(im) for im in images]

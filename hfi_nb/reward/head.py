@@ -41,6 +41,7 @@ class Pairs:
         "Rows that stand in any comparison, ascending."
         return np.unique(np.r_[self.worse, self.better])
 
+# %% ../../nbs/06_head.ipynb #c464d6d8
 NO_PAIRS = Pairs.of()
 STEEPNESS = 4. # of the ranking term: a comparison means about one unit of reward; ours
 
@@ -150,6 +151,7 @@ def compact(x, y, pairs:Pairs=NO_PAIRS) -> np.ndarray: # (n, m), m ≤ judged im
     judged = np.union1d(np.flatnonzero(np.isfinite(y)), pairs.images())
     return x@np.linalg.qr(x[judged].T)[0]
 
+# %% ../../nbs/06_head.ipynb #2aba7bda
 def choose_head(coordinates:dict, y, pairs:Pairs=NO_PAIRS, seed:int=0) -> tuple[str, float]: # kernel, λ
     "The kernel, of {kernel: coordinates (n, d)}, and the ridge penalty with the least held-out error."
     fold, errors = make_folds(y, pairs, seed), {}

@@ -356,6 +356,7 @@ def explained(
         gain.append((before-after).mean())
     return torch.stack(gain).cpu()
 
+# %% ../../nbs/07_inversion.ipynb #82347f08
 @dataclass
 class Separation:
     "How well a token tells unwanted images from safe ones."

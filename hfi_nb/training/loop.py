@@ -132,6 +132,7 @@ def write_state(loop:Loop, path:str|Path, key:str):
     state = {k: v.contiguous() for k, v in loop.state().items()}
     with atomic(path) as part: save_file(state, part, metadata=dict(key=key))
 
+# %% ../../nbs/06a_loop.ipynb #6efde8da
 def run(
     loop:Loop,
     steps:int, # in all, those already done included

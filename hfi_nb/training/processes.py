@@ -72,7 +72,7 @@ def main_only(work):
 
 # %% ../../nbs/02a_processes.ipynb #daac7406
 def shard(batch): # of a tensor
-    "This process's rows of a batch that all have drawn alike; `HfiError` if the shares would not be equal."
+    "This process's rows of a batch that every process has sampled alike; `HfiError` if the shares would not be equal."
     if len(batch) % world_size():
         raise HfiError(f'a batch of {len(batch)} has no {world_size()} equal shares: '
                        'make it a multiple of the number of processes')

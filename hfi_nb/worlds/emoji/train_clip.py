@@ -56,7 +56,7 @@ def agreement(
 
 # %% ../../../nbs/23_clip.ipynb #ea57a53f
 def new_clip(tokenizer:CLIPTokenizer) -> CLIPModel:
-    "An untrained CLIP for 64 px pictures, 1.9 M parameters, most of them in the image tower."
+    "An untrained CLIP for images of 64 pixels, 1.9 M parameters, most of them in the image tower."
     text = dict(
         vocab_size=len(tokenizer),
         hidden_size=96,

@@ -41,7 +41,7 @@ class World:
     sheets:dict # style → (rows*64, 16*64, 3) uint8
 
     def image(self, style:str, subject:str) -> Image.Image:
-        "One artist's picture of one subject."
+        "One artist's image of one subject."
         row, col = divmod(self.subjects.index(subject), COLS)
         return Image.fromarray(self.sheets[style][row*TILE:(row+1)*TILE, col*TILE:(col+1)*TILE])
 
@@ -78,7 +78,7 @@ def caption(subject:str='', style:str='', form:int=0) -> str:
 
 # %% ../../../nbs/01_emoji.ipynb #186b9ad5
 def shows(world:World, concept:str, style:str, subject:str) -> bool:
-    "Whether a picture of `subject` by `style` shows the concept (a style's name or a concept's)."
+    "Whether an image of `subject` by `style` shows the concept (a style's name or a concept's)."
     if concept in world.styles: return style == concept
     if concept not in world.concepts:
         raise HfiError(f'no concept named {concept!r}: choose one of {", ".join([*world.styles, *world.concepts])}')
@@ -132,7 +132,7 @@ def judge_net(
 # %% ../../../nbs/01_emoji.ipynb #d1523ac4
 @dataclass
 class Judge:
-    "Names the artist and the subject of pictures of any size; `Judge(images)` gives [(style, slug)]."
+    "Names the artist and the subject of images of any size; `Judge(images)` gives [(style, slug)]."
     net:torch.nn.ModuleDict
     styles:list
     subjects:list
