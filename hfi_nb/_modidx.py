@@ -665,6 +665,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'hfi_nb.erasing.export.lora': ('export.html#lora', 'hfi_nb/erasing/export.py'),
                                        'hfi_nb.erasing.export.lora_change': ('export.html#lora_change', 'hfi_nb/erasing/export.py'),
                                        'hfi_nb.erasing.export.low_rank': ('export.html#low_rank', 'hfi_nb/erasing/export.py'),
+                                       'hfi_nb.erasing.export.prefix_weights': ('export.html#prefix_weights', 'hfi_nb/erasing/export.py'),
                                        'hfi_nb.erasing.export.push_to_hub': ('export.html#push_to_hub', 'hfi_nb/erasing/export.py'),
                                        'hfi_nb.erasing.export.save_delta': ('export.html#save_delta', 'hfi_nb/erasing/export.py'),
                                        'hfi_nb.erasing.export.save_lora': ('export.html#save_lora', 'hfi_nb/erasing/export.py'),

@@ -44,7 +44,7 @@ def erase_images(
     contexts, safe = benign_contexts(pipe, concept, benign)
     def kept(name): return folder and folder/f'{name}.safetensors'
     counter = dict(safe_images=without, safe_prompts=['']*len(without)) if len(without) else {}
-    facts = dict(concept=concept.name, simulated=False)
+    facts = dict(concept=concept.name)
     token = invert(pipe, images, concept=concept, meta=facts, path=kept('inversion'), **counter, **(inversion or {}))
     drawn = sample(pipe, safe, range(len(safe)))
     settings = dict(path=kept('erasing')) | settings
