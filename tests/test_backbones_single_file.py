@@ -52,24 +52,25 @@ def test_the_denoiser_s_names_are_those_that_diffusers_reads_in_every_layout():
 
 
 def test_full_size_models_have_exactly_the_names_and_shapes_of_the_original_code():
-    # the first digits of a hash over name and shape of each weight, made from the networks of
-    # github.com/Stability-AI/generative-models (commit 0ad7de9), with its settings for SD 2.1 and SDXL and those of SD 1.x
+    # the first digits of a hash over the name and shape of each weight; made from the networks of Stability AI's
+    # generative-models (commit 0ad7de9) with its settings for SD 2.1 and SDXL, and with those of SD 1.x
     original = dict(sd1='31a978d7173d3cc6', sd2='17ae407477a5f3ab', xl='6eaa83ce0c2e5988', vae='9190c3ec1cf5cd6d')
     def hash_of(weights):
         rows = sorted(f'{k} {tuple(w.shape)}' for k, w in weights.items())
         return hashlib.sha256('\n'.join(rows).encode()).hexdigest()[:16]
     sizes, heads = dict(block_out_channels=(320, 640, 1280, 1280)), dict(attention_head_dim=(5, 10, 20, 20))
-    kinds = dict(sd1=sizes | dict(cross_attention_dim=768),
-                 sd2=sizes | heads | dict(cross_attention_dim=1024, use_linear_projection=True),
-                 xl=XL | dict(block_out_channels=(320, 640, 1280), cross_attention_dim=2048, attention_head_dim=(5, 10, 20),
-                              transformer_layers_per_block=(1, 2, 10), addition_time_embed_dim=256,
-                              projection_class_embeddings_input_dim=2816))
+    wide = XL | dict(block_out_channels=(320, 640, 1280), attention_head_dim=(5, 10, 20), cross_attention_dim=2048)
+    wide |= dict(transformer_layers_per_block=(1, 2, 10), addition_time_embed_dim=256,
+                 projection_class_embeddings_input_dim=2816)
+    linear = dict(cross_attention_dim=1024, use_linear_projection=True)
+    kinds = dict(sd1=sizes | dict(cross_attention_dim=768), sd2=sizes | heads | linear, xl=wide)
     for kind, config in kinds.items():
         state = meta_unet(**config).state_dict()
         names = unet_names(state, 2)
         assert hash_of({names[k]: w for k, w in state.items()}) == original[kind], kind
     blocks = dict(down_block_types=('DownEncoderBlock2D',)*4, up_block_types=('UpDecoderBlock2D',)*4)
-    with torch.device('meta'): vae = AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, **blocks)
+    sizes = dict(block_out_channels=(128, 256, 512, 512), layers_per_block=2)
+    with torch.device('meta'): vae = AutoencoderKL(**sizes, **blocks)
     assert hash_of(original_vae(vae.state_dict())) == original['vae']
 
 

@@ -28,7 +28,8 @@ def drawn(pipe, file):
     pipe.set_progress_bar_config(disable=True)
     more = dict(max_sequence_length=32) if hasattr(pipe, 'transformer') else {}
     noise = torch.Generator().manual_seed(7)
-    pipe('fox in the style of ink', num_inference_steps=6, guidance_scale=3., generator=noise, **more).images[0].save(file)
+    images = pipe('fox in the style of ink', num_inference_steps=6, guidance_scale=3., generator=noise, **more).images
+    images[0].save(file)
 
 if __name__ == '__main__':
     folder, file, again = sys.argv[1:]

@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'FOLDERS', 'EMBEDDED', 'PICKLES', 'OTHER_KINDS', 'SIDE', 'ALPHA', 'backbone_of', 'is_pipeline',
            'refuse_pickle', 'pipeline_class', 'single_file_class', 'load_networks', 'left_out', 'only_variant',
-           'no_bars', 'read_pipeline', 'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite',
-           'load_pipeline', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes',
-           'add_lora', 'to_safetensors']
+           'read_pipeline', 'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite', 'check_tokenizers',
+           'load_pipeline', 'is_quantised', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha',
+           'lora_changes', 'add_lora', 'to_safetensors']
 
 # %% ../../nbs/02d_loading.ipynb #c52ad58e
 import hashlib
 import json
+import math
 import re
-from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from .base import Backbone
+from .base import OFFLOADED, Backbone
 from .mmdit import FluxBackbone, SD3Backbone
 from .unet import SDXLBackbone, UNetBackbone
 from ..core import HfiError, atomic, data_dir
@@ -120,14 +120,6 @@ def only_variant(source:Path|str) -> dict: # variant=, or nothing
     return dict(variant=kinds.pop()) if len(kinds) == 1 and kinds != {''} else {}
 
 # %% ../../nbs/02d_loading.ipynb #591a6369
-@contextmanager
-def no_bars():
-    "Without the bar of diffusers over a pipeline's parts: the networks among them are loaded already."
-    said, on = diffusers.utils.logging, diffusers.utils.logging.is_progress_bar_enabled()
-    said.disable_progress_bar()
-    try: yield
-    finally: on and said.enable_progress_bar()
-
 def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     "A pipeline from a folder, a hub id or a single file."
     single = isinstance(source, Path) and source.is_file()
@@ -138,7 +130,7 @@ def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     if single: return kind.from_single_file(str(source), config=config and str(config), torch_dtype=dtype, **unchecked)
     hub = only_variant(source) | hub
     parts = left_out(kind, source, **hub) | load_networks(source, dtype, **hub)
-    with no_bars(): return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
+    return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
 
 def why_not_loaded(source:Path|str, e:Exception) -> HfiError:
     "What is wrong with a model that cannot be loaded, in words."
@@ -180,6 +172,14 @@ def check_finite(pipe:DiffusionPipeline, source):
         bad = next((k for k, w in net.state_dict().items() if w.is_floating_point() and not w.isfinite().all()), None)
         if bad: raise HfiError(f'{bad} in the {type(net).__name__} of {source} is not finite: get the model again')
 
+def check_tokenizers(pipe:DiffusionPipeline, source):
+    "`HfiError` for a tokenizer without its files: transformers makes one that knows nearly no word, and says nothing."
+    for tokenizer, encoder in backbone_of(pipe).encoders:
+        known, size = len(tokenizer), encoder.get_input_embeddings().num_embeddings
+        if known < size/2:
+            raise HfiError(f'{source} is incomplete (a tokenizer knows {known} tokens, its text encoder {size}): '
+                           'copy the folder again or save the pipeline anew')
+
 def load_pipeline(
     name:str|Path='emoji', # an embedded model, a pipeline folder, a single file, or a hub id such as 'owner/model'
     device=None, # default: `default_device()`
@@ -197,6 +197,7 @@ def load_pipeline(
     try: pipe = read_pipeline(source, config, dtype, **hub)
     except (OSError, ValueError, HFValidationError, NotImplementedError) as e: raise why_not_loaded(source, e) from e
     backbone_of(pipe).check()
+    check_tokenizers(pipe, source)
     check_finite(pipe, source)
     pipe.set_progress_bar_config(disable=True)
     net = backbone_of(pipe)
@@ -204,6 +205,11 @@ def load_pipeline(
     return pipe.to(device)
 
 # %% ../../nbs/02d_loading.ipynb #3c96d61d
+def is_quantised(net:torch.nn.Module) -> bool:
+    "Whether a library, or torch itself, keeps weights as whole numbers; torch then makes `weight` a method."
+    by_library = getattr(net, 'is_quantized', False) or hasattr(net, 'hf_quantizer')
+    return by_library or any(callable(getattr(m, 'weight', None)) for m in net.modules())
+
 def check_plain(pipe:DiffusionPipeline):
     """`HfiError` for a pipeline whose weights are not simply its own:
     what is learned, changed or saved would miss them or hold them twice."""
@@ -218,13 +224,14 @@ def check_plain(pipe:DiffusionPipeline):
     if any(getattr(m, 'fused_projections', False) for net in nets.values() for m in net.modules()):
         raise HfiError('the pipeline has fused projections beside its own: '
                        'call pipe.unfuse_qkv_projections() first, and fuse after erasing')
-    if quantised := [name for name, net in nets.items()
-                     if getattr(net, 'is_quantized', False) or hasattr(net, 'hf_quantizer')]:
+    if computed := next((k for k in names if '.parametrizations.' in k), None):
+        raise HfiError(f'{computed.split(".parametrizations.")[0]} computes its weight from others: '
+                       'call torch.nn.utils.parametrize.remove_parametrizations first')
+    if quantised := [name for name, net in nets.items() if is_quantised(net)]:
         raise HfiError(f'{quantised[0]} is quantised, and quantised weights cannot be changed: '
                        'load the model in bfloat16 or float16')
     if any(w.is_meta for net in nets.values() for w in net.parameters()):
-        raise HfiError('the pipeline is offloaded part by part, so its weights are not there: '
-                       'load it without enable_sequential_cpu_offload')
+        raise HfiError(OFFLOADED)
 
 def model_hash(pipe:DiffusionPipeline) -> str: # 64 hex digits
     "SHA-256 over the weights that shape an image: text encoders, denoiser and autoencoder."
@@ -311,8 +318,10 @@ def add_lora(
         why = str(e).splitlines()[0]
         raise HfiError(f'{path} is no LoRA of this model ({why}): '
                        'give a safetensors file made for the same architecture') from e
-    if not any(change.any() for _, change in changes):
-        raise HfiError(f'{path} changes nothing in this model: give a LoRA made for the same architecture')
+    if not all(change.isfinite().all() for _, change in changes) or not math.isfinite(scale):
+        raise HfiError(f'{path} times {scale} holds numbers that are not finite: get it again, or give another scale')
+    if not scale or not any(change.any() for _, change in changes):
+        raise HfiError(f'{path} times {scale} changes nothing: give a LoRA made for the same architecture')
     for weight, change in changes: weight.copy_(weight.float()+scale*change.to(weight.device))
     return pipe
 

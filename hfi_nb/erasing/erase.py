@@ -13,7 +13,7 @@ from inspect import signature
 
 from diffusers import DiffusionPipeline
 
-from ..backbones.loading import backbone_of
+from ..backbones.loading import backbone_of, check_plain
 from ..concept import Concept
 from ..core import HfiError
 from .closed_form import rece, uce, uce_near
@@ -109,6 +109,7 @@ def erase(
         method, begin = choose(purpose, tokens, contexts, safe, rejected)
         start = start or begin
     check_choice(method, start, settings, preset, rejected)
+    check_plain(pipe)
     settings = preset_settings(pipe, method, preset) | settings
     if preset == 'paper': contexts = ()
     images = safe_images if method in TRAINED else None # a closed form looks at no image

@@ -9,6 +9,7 @@ __all__ = ['ENOUGH', 'LORA_FILES', 'PREFIXES', 'PROCESSORS', 'UPLOADED', 'delta'
 
 # %% ../../nbs/08c_export.ipynb #296aa48e
 import json
+import math
 import re
 import warnings
 from pathlib import Path
@@ -38,6 +39,7 @@ def delta(base:DiffusionPipeline, erased:DiffusionPipeline) -> dict: # name → 
 
 def add_change(base:DiffusionPipeline, change:dict, strength:float=1.) -> DiffusionPipeline: # change: name → difference
     "θ + s·Δ: the base model with `strength` times a difference of its denoiser's weights."
+    if not math.isfinite(strength): raise HfiError(f'strength is {strength}: give a number, usually from 0 to 1')
     net = backbone_of(base)
     weights = net.denoiser.state_dict()
     if unknown := [k for k in change if k not in weights]:
