@@ -12,7 +12,8 @@ from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from hfi_nb.core import HfiError
-from hfi_nb.backbones.loading import EMBEDDED, backbone_of, load_pipeline, model_hash
+from hfi_nb.backbones.loading import backbone_of, load_pipeline, model_hash
+from hfi_nb.places import EMBEDDED
 
 XL = dict(down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'),
           up_block_types=('CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'), block_out_channels=(32, 64, 64),
