@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from diffusers import DiffusionPipeline
 from PIL import Image
 
 from .backbones.loading import backbone_of, load_pipeline, model_hash
@@ -22,6 +21,7 @@ from .core import HfiError, make_folder, open_image, read_json, write_json
 from .feedback.store import FeedbackStore, check_text
 from .reward.model import RewardModel
 from .stages import Records
+from .signatures import DiffusionPipeline
 
 # %% ../nbs/11b_study_folder.ipynb #cee78c22
 PREVIOUS = '../erased' # the model of a further round
@@ -70,7 +70,7 @@ class StudyFolder:
         if not kept and not concept:
             raise HfiError(f'{folder} is no study yet: name the concept, '
                            f'e.g. Study({str(folder)!r}, concept="openmoji")')
-        self._pipe = model if isinstance(model, DiffusionPipeline) else None
+        self._pipe = None if model is None or isinstance(model, str|Path) else model
         self._before = None
         given = dict(
             concept=concept_settings(concept, kept), model='' if self._pipe else model and str(model),

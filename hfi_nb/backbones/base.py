@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from diffusers import DiffusionPipeline
 from PIL import Image
 
 from ..core import HfiError
 from ..devices import in_float64, seeded_noise
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02_backbones.ipynb #1e05c3ff
 @dataclass(frozen=True)

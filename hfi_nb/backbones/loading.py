@@ -17,16 +17,7 @@ import re
 from inspect import signature
 from pathlib import Path
 
-import diffusers
 import torch
-import transformers
-from diffusers import (
-    DiffusionPipeline,
-    FluxPipeline,
-    StableDiffusion3Pipeline,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-)
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError, safe_open
@@ -38,6 +29,7 @@ from .unet import SDXLBackbone, UNetBackbone
 from ..core import HfiError, atomic
 from ..devices import default_device
 from ..places import EMBEDDED
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02d_loading.ipynb #7e3a9422
 FAMILIES = dict( # class of pipeline → backbone
@@ -52,6 +44,7 @@ def backbone_of(pipe:DiffusionPipeline) -> Backbone:
 
 def is_pipeline(model) -> bool:
     "Whether a model is a pipeline, not any other maker of images."
+    from diffusers import DiffusionPipeline # takes seconds, as wherever this module loads
     return isinstance(model, DiffusionPipeline)
 
 # %% ../../nbs/02d_loading.ipynb #42f287f0
@@ -71,30 +64,35 @@ def pipeline_class(source:Path|str, **hub) -> type:
     if isinstance(source, Path) and not (source/'model_index.json').exists():
         raise HfiError(f'{source} is not a pipeline folder (it has no model_index.json): '
                        'give the folder that save_pretrained wrote')
-    name = DiffusionPipeline.load_config(source, **hub).get('_class_name')
+    import diffusers
+    name = diffusers.DiffusionPipeline.load_config(source, **hub).get('_class_name')
     if name in FAMILIES: return getattr(diffusers, name)
     raise HfiError(f'{source} holds a {name}: only {", ".join(FAMILIES)} are supported')
 
 def single_file_class(path:Path) -> type:
     "The class of pipeline in a single file: SDXL's has a second text encoder, SD 3 and FLUX have other blocks."
+    import diffusers
     refuse_pickle(path)
     try:
         with safe_open(path, 'pt') as f: names = list(f.keys())
     except (SafetensorError, OSError) as e:
         raise HfiError(f'{path} is no safetensors file ({e}): download it again') from e
-    if any('joint_blocks.' in n for n in names): return StableDiffusion3Pipeline
-    if any('double_blocks.' in n for n in names): return FluxPipeline
+    if any('joint_blocks.' in n for n in names): return diffusers.StableDiffusion3Pipeline
+    if any('double_blocks.' in n for n in names): return diffusers.FluxPipeline
     if not any(n.startswith('model.diffusion_model.') for n in names):
         raise HfiError(f'{path} holds no whole model ({", ".join(names[:2])}, …): '
                        'a LoRA goes to add_lora, an embedding to SoftToken.load')
     second = any(n.startswith('conditioner.embedders.1.') for n in names)
-    return StableDiffusionXLPipeline if second else StableDiffusionPipeline
+    return diffusers.StableDiffusionXLPipeline if second else diffusers.StableDiffusionPipeline
 
 # %% ../../nbs/02d_loading.ipynb #db188cfd
 def load_networks(source:Path|str, dtype, **hub) -> dict: # name → module
     """A pipeline's networks, each complete:
     the libraries would only print that weights are missing, and go on with random ones."""
-    index, found = DiffusionPipeline.load_config(source, **{k: v for k, v in hub.items() if k != 'variant'}), {}
+    import diffusers
+    import transformers
+    where, found = {k: v for k, v in hub.items() if k != 'variant'}, {}
+    index = diffusers.DiffusionPipeline.load_config(source, **where)
     for name, part in index.items():
         if not (isinstance(part, list) and part[0] in ('diffusers', 'transformers')): continue
         kind = getattr(diffusers if part[0] == 'diffusers' else transformers, part[1])
@@ -107,6 +105,7 @@ def load_networks(source:Path|str, dtype, **hub) -> dict: # name → module
 
 def left_out(kind:type, source:Path|str, **hub) -> dict: # name → None
     "Parts that a pipeline was saved without, as SD 3 without T5: diffusers wants to be told so."
+    from diffusers import DiffusionPipeline
     index = DiffusionPipeline.load_config(source, **{k: v for k, v in hub.items() if k != 'variant'})
     return {k: None for k, v in index.items() if v == [None, None] and k not in kind._optional_components}
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 import torch
-from diffusers import DiffusionPipeline
 
 from .base import Condition
 from .loading import backbone_of
 from ..core import HfiError
 from ..devices import checked_seeds
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02e_sampling.ipynb #3bf22735
 SAMPLING = ('steps', 'guidance', 'sampler')

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
 
-from diffusers import DiffusionPipeline
 
 from ..backbones.loading import backbone_of, check_plain
 from ..concept import Concept
@@ -22,6 +21,7 @@ from .distill import Settings, distill
 from .quick_check import quick_check as check_images
 from .quick_check import warn_of
 from .targets import Targets, make_targets
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08b_erase.ipynb #326cffcf
 CLOSED = {'uce': uce, 'uce-near': uce_near, 'rece': rece}

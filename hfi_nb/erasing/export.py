@@ -15,8 +15,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
-from diffusers.utils import convert_state_dict_to_kohya
 from huggingface_hub import HfApi
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -25,6 +23,7 @@ from ..core import HfiError, atomic, make_folder, read_json, write_json
 from ..devices import in_float64
 from ..backbones.loading import backbone_of, check_plain, model_hash, refuse_pickle
 from ..backbones.single_file import original_names
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08c_export.ipynb #a45a7b90
 def delta(base:DiffusionPipeline, erased:DiffusionPipeline) -> dict: # name → difference, float32
@@ -109,6 +108,7 @@ LORA_FILES = dict(diffusers='pytorch_lora_weights.safetensors', kohya='kohya_lor
 
 def as_kohya(state:dict) -> dict:
     "A LoRA under kohya's names, with one alpha for all layers, because diffusers 0.42 takes one for all."
+    from diffusers.utils import convert_state_dict_to_kohya
     found = {k: w.float() for k, w in convert_state_dict_to_kohya(state).items()}
     alphas = {k: w for k, w in found.items() if k.endswith('.alpha')}
     most = max(alphas.values())

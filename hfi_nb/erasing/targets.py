@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from diffusers import DiffusionPipeline
 from PIL import Image
 
 from ..backbones.base import Condition
 from ..backbones.loading import backbone_of
 from ..concept import Concept, as_list, insert_phrase
 from ..core import HfiError
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/07a_targets.ipynb #f91e1413
 @dataclass

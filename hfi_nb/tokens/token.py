@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..core import HfiError, atomic
 from ..backbones.loading import backbone_of, refuse_pickle
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/06d_token.ipynb #52b535d5
 @dataclass
