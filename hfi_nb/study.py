@@ -332,7 +332,7 @@ class Study(StudyFiles):
         "The study of what is left: the same concept on the erased model, in `next/`."
         if not (self.folder/'erased'/'model_index.json').exists():
             raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
-        further = Study(self.folder/'next', PREVIOUS, self.concept, self.settings['clip'])
+        further = Study(self.folder/'next', PREVIOUS, self.concept, self.settings['clip'], self.settings['dtype'])
         further._before = self # it may hold its pipeline in memory
         return further
     def report(self) -> Path:

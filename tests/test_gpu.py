@@ -98,11 +98,12 @@ def test_attacks_probes_and_relearning_search_with_gradients_that_arrive(name, d
     pipe = loaded(name, device, dtype)
     token = invert(pipe, inked(), steps=1, every=1, batch=2)
     threat = ThreatModel(pipe, ['house', 'fox'], 'ink', token, inked())
-    few = ((concept_inversion, dict(steps=1, batch=2)), (unlearn_diff_atk, dict(steps=1, batch=2)), (rece_embedding, {}))
-    for attack, settings in few:
+    few = dict(steps=1, batch=2)
+    for attack, settings in (concept_inversion, few), (unlearn_diff_atk, few), (rece_embedding, {}):
         found = attack(pipe, threat, **settings).found
         assert all(x.isfinite().all() for x in found.tensors()), attack.__name__
     images, _ = finish(pipe, inked(2), SAID, steps=4)
     assert len(images) == 2 and pixels(images).std() > 0
-    curve = relearning_curve(pipe, inked(2), SAID, SAID, lambda made: [True]*len(made), at=(0, 1), sampling=dict(steps=1))
+    def judge(made): return [True]*len(made)
+    curve = relearning_curve(pipe, inked(2), SAID, SAID, judge, at=(0, 1), sampling=dict(steps=1))
     assert [rate.k for rate in curve.values()] == [2, 2]

@@ -156,9 +156,9 @@ def checked_device(device=None) -> torch.device:
         raise HfiError(f'device={str(device)!r} is not there: this machine has {has}')
     return device
 
-def checked_dtype(dtype, device:torch.device) -> torch.dtype:
+def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
     "A floating-point type, also by its name; by default float16 on CUDA, else float32."
-    if dtype is None: return torch.float16 if device.type == 'cuda' else torch.float32
+    if dtype is None: return torch.float16 if device and device.type == 'cuda' else torch.float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if isinstance(found, torch.dtype) and found.is_floating_point: return found
     raise HfiError(f'dtype={dtype!r} is no floating-point type: use "float32", "float16" or "bfloat16"')
