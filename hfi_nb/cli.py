@@ -10,16 +10,18 @@ __all__ = ['app', 'main', 'run', 'generate', 'import_own', 'label', 'reward', 'i
 # %% ../nbs/13_cli.ipynb #da2fa81d
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from .choices import concept_of, counted, known_attacks, read_judge, read_suite, status_of
+from .choices import Attack, Concealed, Formula, Judge, Kind, Method, PanelName, Preset, Purpose, Sampler
+from .choices import StudyJudge, Tool, check_judge, concept_of, counted, known_attacks, read_judge, read_suite
+from .choices import status_of
 from .core import HfiError, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
-from .terminal import (OPTIONAL, cost, existing_study, only_given, open_study, read_lines, run_app, say,
-                             show_version, stage, told)
+from .terminal import (OPTIONAL, check_file, cost, existing_study, only_given, open_study, read_lines, run_app,
+                             say, show_version, stage, told)
 from .without_study import check_model, erase_listed, erase_shown, named_concept
 
 # %% ../nbs/13_cli.ipynb #2316316d
@@ -45,7 +47,7 @@ def generate(
     folder:Path, # of the study; it is made if it does not exist
     prompts:Path, # text file, one prompt per line, or a CSV, TSV or JSONL list with its seeds
     concept:str=None, # name of what may be unwanted; needed for a new study
-    kind:str='style', # of the concept: style or object
+    kind:Kind='style', # of the concept
     model:str=None, # of a new study: a pipeline folder, a single file or a hub id; the embedded one by default
     phrase:str=None, # how the concept is written in a prompt, with {} in its place; by its kind by default
     start:str=None, # coarse word at which the tokens start; by its kind by default
@@ -54,17 +56,19 @@ def generate(
     seeds:int=1, # images per prompt
     steps:int=None, # of the sampler; the model's recipe by default
     guidance:float=None, # likewise
-    sampler:str=None, # likewise
+    sampler:Sampler=None, # likewise; which one depends on the model's family
     batch:int=32, # images at once
 ):
     "Sample candidates; those that are there already are not sampled again."
     if model: check_model(model)
+    if not concept: existing_study(folder)
+    check_file(prompts)
+    new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip, dtype=dtype)
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.candidates.prompts import load_prompts, seeds_of
     found = load_prompts(prompts)
     texts, numbers = [p.text for p in found for _ in range(seeds)], seeds_of([p for p in found for _ in range(seeds)])
     sampling = only_given(steps=steps, guidance=guidance, sampler=sampler)
-    new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip, dtype=dtype)
     def plan():
         new_study = not (folder/'study.json').exists()
         pipe = load_pipeline(model or 'emoji', dtype=dtype) if new_study else open_study(folder).pipe
@@ -80,14 +84,16 @@ def import_own(
     folder:Path, # of the study; it is made if it does not exist
     images:Path, # folder of images, with its subfolders; nothing in it is changed
     concept:str=None, # name of what may be unwanted; needed for a new study
-    kind:str='style', # of the concept: style or object
+    kind:Kind='style', # of the concept
     model:str=None, # of a new study: the model to be mended
     clip:str=None, # CLIP of the reward
     dtype:str=None, # of the model: float32, bfloat16 or float16
     link:bool=False, # share the files with the originals instead of copying them
 ):
     "Bring your own images into a study; duplicates are passed over, prompts are read from what lies beside the images."
-    if not images.is_dir(): raise HfiError(f'{images} is no folder: give the folder that holds the images')
+    if not images.is_dir() or not any(images.iterdir()):
+        raise HfiError(f'{images} is no folder, or an empty one: give the folder that holds the images')
+    if not concept: existing_study(folder)
     new = dict(model=model, concept=concept_of(concept, kind, None, None), clip=clip, dtype=dtype)
     if model: check_model(model)
     yield lambda: dict(files=sum(f.is_file() for f in images.rglob('*')))
@@ -101,20 +107,22 @@ def import_own(
 def label(
     folder:Annotated[Path, typer.Argument(help='of the study')],
     annotator:Annotated[str|None, told('who answers; by default whoever is logged in')] = None,
-    panel:Annotated[str, told('grid, single, rank, pairs, review or second')] = 'grid',
+    panel:Annotated[PanelName, told('what is asked')] = 'grid',
     guideline:Annotated[Path|None, told('text file that says what counts; shown before the first page')] = None,
-    size:Annotated[int|None, told('pixels of an image', min=32)] = None,
-    per_page:Annotated[int|None, told('images on a page', min=1)] = None,
+    size:Annotated[int|None, told('pixels of an image', min=32, max=2048)] = None,
+    per_page:Annotated[int|None, told('images on a page', min=1, max=400)] = None,
     prompts:Annotated[bool|None, told('show what each image was asked for')] = None,
-    repeats:Annotated[float|None, told('share of hidden repeats', min=0., max=1.)] = None,
-    conceal:Annotated[bool|None, told('blur images until they are looked at')] = None,
+    repeats:Annotated[float|None, told('share of hidden repeats', min=0., max=.99)] = None,
+    conceal:Annotated[Concealed|None, told('images until they are looked at; large ones are blurred')] = None,
     lab:Annotated[bool, told('JupyterLab instead of a page without code')] = False,
-    port:Annotated[int, told('of the page', min=1)] = 8866,
+    port:Annotated[int, told('of the page', min=1, max=65535)] = 8866,
     browser:Annotated[bool, told('open one')] = True):
     "Open the panel in a browser."
     from hfi_nb.feedback.annotators import serve_labels
-    options = dict(size=size, per_page=per_page, prompts=prompts, repeats=repeats, conceal=conceal)
-    name, place = open_study(folder).name, dict(page=not lab, port=port, browser=browser)
+    options = dict(size=size, per_page=per_page, prompts=prompts, repeats=repeats,
+                   conceal='' if conceal == 'none' else conceal)
+    name = read_json(existing_study(folder)/'study.json')['concept']['name'] # without torch: the page comes sooner
+    place = dict(page=not lab, port=port, browser=browser)
     raise typer.Exit(serve_labels(folder, name, annotator, panel, guideline=guideline, **place, **options))
 
 # %% ../nbs/13_cli.ipynb #ba96f0a3
@@ -142,8 +150,7 @@ def invert(
     seed:int=0, # of times and noise
 ):
     "Invert the selected images into soft tokens, one per cluster."
-    study = open_study(folder)
-    study.stages.check('selection')
+    study = open_study(existing_study(folder, 'selection'))
     tokens = 1 if only else len(set(read_json(folder/'selection.json')['clusters']))
     given = only_given(steps=steps, batch=batch)
     yield lambda: cost(study.pipe, tokens*(steps or 300)*(3*(batch or 16)+6), tokens=tokens, **given)
@@ -161,7 +168,7 @@ def check(
     batch:int=32, # images at once
 ):
     "Sample with each token, alone and beside other words; the reward says whether it shows the concept."
-    texts, study = read_lines(contexts), open_study(folder)
+    texts, study = read_lines(contexts), open_study(existing_study(folder, 'tokens'))
     tokens = study.tokens()
     sampling = only_given(steps=steps, guidance=guidance)
     yield lambda: cost(study.pipe, 4*len(tokens)*len(texts)*(steps or 20), images=2*len(tokens)*len(texts))
@@ -173,7 +180,7 @@ def check(
 def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
     "The stage of a study that erases: its cost, then what it did."
     from hfi_nb.concept import insert_phrase
-    texts, study = read_lines(contexts), open_study(folder)
+    texts, study = read_lines(contexts), open_study(existing_study(folder, 'tokens'))
     if study.concept.is_object and not any('{}' in text for text in texts):
         raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
                        f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
@@ -186,10 +193,10 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
 def erase(
     folder:Path=OPTIONAL, # of the study; left out with --images and --leco
     contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object with {} where it stands
-    purpose:str='weights', # given away; or prompt: the model stays behind one. It chooses the method
-    method:str=None, # instead: sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
-    preset:str='hfi_nb', # or paper: the published algorithm with its authors' numbers
-    start:str=None, # uce, uce-near or rece: train on from what this formula makes
+    purpose:Purpose='weights', # given away; or prompt: the model stays behind one. It chooses the method
+    method:Method=None, # instead: sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
+    preset:Preset='hfi_nb', # or paper: the published algorithm with its authors' numbers
+    start:Formula=None, # train on from what this formula makes
     updates:int=None, # gradients; the model's recipe by default, see --dry-run
     lr:float=None, # learning rate; likewise
     retain:float=None, # weight of what must stay; likewise
@@ -203,7 +210,7 @@ def erase(
     leco:Path=None, # without a study: prompt file of LECO
     model:str=None, # with --images or --leco: a pipeline folder, a single file or a hub id
     concept:str=None, # with --images: its name
-    kind:str='style', # with --images: style or object
+    kind:Kind='style', # with --images: of the concept
     word:str=None, # with --images: coarse word at which the token starts; by the kind by default
     benign:Path=None, # with --images: text file of what must stay; words of the model's vocabulary by default
     token_steps:int=None, # with --images: of the inversion, at most
@@ -229,7 +236,7 @@ def evaluate(
     target:Path=None, # prompts that ask for the concept: a text file or a list; a concept of the mini world has its own
     benign:Path=None, # prompts that ask for something else; without them damage stays unseen
     related:Path=None, # prompts that ask for what is near the concept and must stay
-    judge:str='reward', # nudenet, clip, q16 or reward
+    judge:StudyJudge=None, # the mini world's own for its concepts, else the reward; people: those of --panel pairs
     texts:Path=None, # of the judge
     clip:str=None, # of the judge: not the reward's own
     n:int=60, # prompts of each kind, at most
@@ -237,9 +244,11 @@ def evaluate(
     batch:int=32, # images at once
 ):
     "Measure what is gone and what is preserved, by the same prompts and seeds before and after."
-    study = open_study(existing_study(folder))
-    study.stages.check('erased')
-    chosen = read_judge(judge, texts, clip, study) if target else None
+    existing_study(folder, 'evaluation' if judge == 'people' else 'erased')
+    for file in (target, benign, related): check_file(file)
+    check_judge(judge or 'reward', texts, clip, True)
+    study = open_study(folder)
+    chosen = read_judge(judge or 'reward', texts, clip, study) if judge or target else None
     suite = read_suite(study.name, target, benign, related, chosen, n)
     count = len(suite.prompts)
     yield lambda: cost(study.rounds[0].pipe, 4*count*(steps or 20), prompts=count, images=2*count)
@@ -253,7 +262,7 @@ def audit(
     concept:str, # its name
     target:Path=None, # prompts that ask for it; a concept of the mini world has its own
     benign:Path=None, # prompts that ask for something else
-    judge:str='nudenet', # nudenet, clip or q16
+    judge:Judge='nudenet', # of --target prompts
     texts:Path=None, # of the judge
     clip:str=None, # of the judge
     n:int=60, # prompts of each kind, at most
@@ -262,6 +271,7 @@ def audit(
 ):
     "Does a model that somebody else erased still show the concept, and what was lost?"
     for name in (model, base): check_model(name)
+    for file in (target, benign): check_file(file)
     suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if target else None, n)
     yield lambda: dict(prompts=len(suite.prompts), images=2*len(suite.prompts))
     from hfi_nb.backbones.loading import load_pipeline
@@ -274,8 +284,8 @@ def audit(
 def red_team(
     folder:Path, # of the study
     contexts:Path, # text file of prompts to bring the concept back in, one per line
-    attack:list[str]=None, # its name; several times for several, all of them by default
-    judge:str='reward', # nudenet, clip, q16 or reward
+    attack:list[Attack]=None, # its name; several times for several, all of them by default
+    judge:Literal['nudenet', 'clip', 'q16', 'reward']='reward', # who says whether an image shows it
     texts:Path=None, # of the judge
     clip:str=None, # of the judge
     word:str=None, # the concept's word; its name by default
@@ -283,7 +293,8 @@ def red_team(
     batch:int=32, # images at once
 ):
     "Attack the erased model and count."
-    prompts, study = read_lines(contexts), open_study(folder)
+    check_judge(judge, texts, clip, True)
+    prompts, study = read_lines(contexts), open_study(existing_study(folder, 'erased'))
     attacks = known_attacks(attack)
     images = (len(attacks)+1)*len(prompts) # without attack they are sampled once
     yield lambda: cost(study.pipe, 2*images*(steps or 20), attacks=', '.join(attacks), images=images,
@@ -301,23 +312,23 @@ def report(
     other:Path=None, # another one: a page for both, side by side
 ):
     "Write the report and the model card, or compare two studies."
+    for place in filter(None, (folder, other)): existing_study(place, 'evaluation')
     from hfi_nb.report import write_comparison
     study = open_study(folder)
-    study.stages.check('erased')
     yield lambda: dict(writes='a page for both' if other else f'{folder/"report.html"}, model card')
-    yield dict(report=write_comparison(folder, existing_study(other)) if other else study.report())
+    yield dict(report=write_comparison(folder, other) if other else study.report())
 
 @stage(app)
 def export(
     folder:Path, # of the study
     to:Path, # folder for the file
     rank:int=0, # write a LoRA of this rank; 0: the exact difference
-    naming:str='diffusers', # of the LoRA's weights; or kohya
+    naming:Tool='diffusers', # of the LoRA's weights
 ):
     "Write what was learned as one small file: the exact difference to the base model, or a LoRA for other tools."
+    existing_study(folder, 'erased')
     from hfi_nb.erasing.export import LORA_FILES, save_delta, save_lora
     study, file = open_study(folder), to/(LORA_FILES.get(naming, naming) if rank else 'delta.safetensors')
-    study.stages.check('erased')
     yield lambda: dict(writes=file)
     base, erased, to = study.pipe, study.erased(), make_folder(to)
     if not rank:
@@ -330,8 +341,7 @@ def next_round(
     folder:Path, # of an erased study
 ):
     "Begin a further round on the erased model of a study."
-    study = open_study(folder)
-    study.stages.check('erased')
+    study = open_study(existing_study(folder, 'erased'))
     yield lambda: dict(writes=folder/'next')
     further = study.next_round()
     further.keep()
@@ -363,7 +373,7 @@ def start(
 def demo(
     folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/demo'),
     concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'openmoji',
-    model:Annotated[str, told('an embedded model')] = 'emoji',
+    model:Annotated[Literal['emoji', 'emoji-flow'], told('an embedded model')] = 'emoji',
     attack:Annotated[bool, told('the red team, too')] = False):
     "Remove a style or objects from the embedded model with simulated feedback; a stopped run goes on where it was."
     from hfi_nb.worlds.emoji.demo import as_text, demo_study

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'PICKLES', 'OTHER_KINDS', 'SIDE', 'ALPHA', 'backbone_of', 'is_pipeline', 'refuse_pickle', 'pipeline_class',
-           'single_file_class', 'load_networks', 'left_out', 'only_variant', 'read_pipeline', 'why_not_loaded',
-           'checked_device', 'checked_dtype', 'check_finite', 'check_tokenizers', 'load_pipeline', 'is_quantised',
-           'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes', 'add_lora',
-           'to_safetensors']
+           'single_file_class', 'load_networks', 'left_out', 'only_variant', 'no_bars', 'read_pipeline',
+           'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite', 'check_tokenizers', 'load_pipeline',
+           'is_quantised', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes',
+           'add_lora', 'to_safetensors']
 
 # %% ../../nbs/02d_loading.ipynb #c52ad58e
 import hashlib
 import json
 import math
 import re
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 
@@ -118,6 +119,15 @@ def only_variant(source:Path|str) -> dict: # variant=, or nothing
     return dict(variant=kinds.pop()) if len(kinds) == 1 and kinds != {''} else {}
 
 # %% ../../nbs/02d_loading.ipynb #591a6369
+@contextmanager
+def no_bars():
+    "Without the bar of diffusers over a pipeline's parts: the networks among them are loaded already."
+    import diffusers
+    said, on = diffusers.utils.logging, diffusers.utils.logging.is_progress_bar_enabled()
+    said.disable_progress_bar()
+    try: yield
+    finally: on and said.enable_progress_bar()
+
 def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     "A pipeline from a folder, a hub id or a single file."
     single = isinstance(source, Path) and source.is_file()
@@ -128,7 +138,7 @@ def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     if single: return kind.from_single_file(str(source), config=config and str(config), torch_dtype=dtype, **unchecked)
     hub = only_variant(source) | hub
     parts = left_out(kind, source, **hub) | load_networks(source, dtype, **hub)
-    return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
+    with no_bars(): return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
 
 def why_not_loaded(source:Path|str, e:Exception) -> HfiError:
     "What is wrong with a model that cannot be loaded, in words."
