@@ -7,6 +7,6 @@ def test_the_study_is_imported_without_diffusers_transformers_or_the_panels_widg
     import subprocess
     import sys
 
-    heavy = 'diffusers', 'transformers', 'matplotlib', 'ipywidgets'
+    heavy = 'diffusers', 'transformers', 'matplotlib', 'anywidget'
     code = f'import sys, hfi_nb.study; print([name for name in {heavy} if name in sys.modules])'
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == '[]\n'

@@ -327,8 +327,7 @@ class Stock:
         finally: self.pipe.scheduler = own
 
 # %% ../../nbs/02_backbones.ipynb #f4705f44
-OFFLOADED = ('the pipeline is offloaded part by part, so its weights are not there: '
-             'load it without enable_sequential_cpu_offload')
+OFFLOADED = 'the pipeline is offloaded part by part: load it without enable_sequential_cpu_offload'
 
 class Backbone(Words, Embedding, Latents, Network, Stock):
     "What the method asks of a model family: a thin view of a diffusers pipeline, made anew wherever it is needed."
