@@ -288,7 +288,7 @@ class Study(StudyFiles):
         "The panel in which people say what is unwanted; it asks first what teaches most."
         if panel in ('grid', 'single') and self.records: options.setdefault('order', self.questions())
         self.keep()
-        from hfi_nb.feedback.annotators import open_panel # its widgets take half a second
+        from hfi_nb.feedback.annotators import open_panel # loaded when it is shown
         return open_panel(self.folder, self.name, annotator, panel, **options)
     def features(self) -> np.ndarray: # (n, d)
         "CLIP features of all candidates, kept in the study."

@@ -3,10 +3,10 @@ import pytest
 from hfi_nb.signatures import *
 
 
-def test_the_study_is_imported_without_diffusers_transformers_or_the_panels_widgets():
+def test_the_study_is_imported_without_diffusers_transformers_or_matplotlib():
     import subprocess
     import sys
 
-    heavy = 'diffusers', 'transformers', 'matplotlib', 'anywidget'
+    heavy = 'diffusers', 'transformers', 'matplotlib'
     code = f'import sys, hfi_nb.study; print([name for name in {heavy} if name in sys.modules])'
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == '[]\n'
