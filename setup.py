@@ -26,6 +26,9 @@ PARTS = ('page', 'postgres', 'crowd')
 EXTRAS = {extra: words(f'{extra}_requirements') for extra in (*PARTS, 'nudenet', 'world', 'site', 'dev')}
 EXTRAS['all'] = sorted({word for part in PARTS for word in EXTRAS[part]})
 
+# measurements that the course shows
+SHOWN = ('clicks', 'erasing', 'frontier', 'methods', 'methods_flow', 'redteam', 'relearning')
+
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
     author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'],
@@ -40,11 +43,12 @@ setup(
         *(f'Programming Language :: Python :: {v}' for v in ('3', '3 :: Only', '3.11', '3.12', '3.13')),
         'Topic :: Multimedia :: Graphics', 'Topic :: Scientific/Engineering :: Artificial Intelligence',
         'Typing :: Typed'],
-    # the mini world and the course lie beside the package in a clone, and inside it in a wheel
-    packages=[*find_packages(include=['hfi_nb', 'hfi_nb.*']), 'hfi_nb.data', 'hfi_nb.notebooks'],
-    package_dir={'hfi_nb.data': 'data', 'hfi_nb.notebooks': 'nbs'},
+    # the mini world, the course and its measurements lie beside the package in a clone, and inside it in a wheel
+    packages=[*find_packages(include=['hfi_nb', 'hfi_nb.*']), 'hfi_nb.data', 'hfi_nb.notebooks', 'hfi_nb.results'],
+    package_dir={'hfi_nb.data': 'data', 'hfi_nb.notebooks': 'nbs', 'hfi_nb.results': 'bench/results'},
     package_data={'hfi_nb': ['py.typed'], 'hfi_nb.data': ['**/*'],
-                  'hfi_nb.notebooks': ['index.ipynb', 'course/*.ipynb', 'stills/*.png', 'stills/*.txt']},
+                  'hfi_nb.notebooks': ['index.ipynb', 'course/*.ipynb', 'stills/*.png', 'stills/*.txt'],
+                  'hfi_nb.results': [f'{name}.jsonl' for name in SHOWN]},
     python_requires='>='+cfg['min_python'], install_requires=words('requirements'), extras_require=EXTRAS,
     entry_points={'console_scripts': words('console_scripts'), 'nbdev': ['hfi_nb=hfi_nb._modidx:d']},
 )

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from .backbones.loading import load_pipeline
     from .backbones.sampling import sample
     from .candidates.generate import generate
+    from .candidates.importing import import_images
     from .candidates.prompts import load_prompts
     from .concept import Concept
     from .core import HfiError
     from .erasing.erase import erase
+    from .erasing.export import save_pipeline
     from .erasing.guards import guard
     from .feedback.store import FeedbackStore
     from .measure.evaluate import evaluate
+    from .measure.suites import Suite
     from .reward.model import fit_reward
     from .study import Study
     from .tokens.inversion import SoftToken, check_token, invert
@@ -29,9 +32,11 @@ if TYPE_CHECKING:
 
 FACE = dict( # the public names and the modules they are loaded from, when they are first used
     load_pipeline='backbones.loading', sample='backbones.sampling', generate='candidates.generate',
-    load_prompts='candidates.prompts', Study='study', Concept='concept', FeedbackStore='feedback.store',
-    fit_reward='reward.model', invert='tokens.inversion', SoftToken='tokens.inversion', check_token='tokens.inversion',
-    erase='erasing.erase', guard='erasing.guards', evaluate='measure.evaluate', red_team='attack.red_team',
+    import_images='candidates.importing', load_prompts='candidates.prompts', Study='study', Concept='concept',
+    FeedbackStore='feedback.store', fit_reward='reward.model', invert='tokens.inversion',
+    SoftToken='tokens.inversion', check_token='tokens.inversion', erase='erasing.erase',
+    save_pipeline='erasing.export', guard='erasing.guards', Suite='measure.suites', evaluate='measure.evaluate',
+    red_team='attack.red_team',
     load_world='worlds.emoji.world', load_judge='worlds.emoji.world', HfiError='core')
 __all__ = sorted(FACE)
 

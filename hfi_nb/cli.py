@@ -52,6 +52,7 @@ def generate(
     phrase:str=None, # how the concept is written in a prompt, with {} in its place; by its kind by default
     start:str=None, # coarse word at which the tokens start; by its kind by default
     clip:str=None, # CLIP of the reward, a folder or hub id; the model's recipe names one
+    dtype:str=None, # of a new study's model: float32, bfloat16 or float16; float16 on CUDA by default, else float32
     seeds:int=1, # images per prompt
     steps:int=None, # of the sampler; the model's recipe by default
     guidance:float=None, # likewise
@@ -62,14 +63,15 @@ def generate(
     if model: check_model(model)
     if not concept: existing_study(folder)
     check_file(prompts)
-    new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip)
+    new = dict(model=model, concept=concept_of(concept, kind, phrase, start), clip=clip, dtype=dtype)
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.candidates.prompts import load_prompts, seeds_of
     found = load_prompts(prompts)
     texts, numbers = [p.text for p in found for _ in range(seeds)], seeds_of([p for p in found for _ in range(seeds)])
     sampling = only_given(steps=steps, guidance=guidance, sampler=sampler)
     def plan():
-        pipe = open_study(folder).pipe if (folder/'study.json').exists() else load_pipeline(model or 'emoji')
+        new_study = not (folder/'study.json').exists()
+        pipe = load_pipeline(model or 'emoji', dtype=dtype) if new_study else open_study(folder).pipe
         return cost(pipe, 2*len(texts)*(steps or 20), images=len(texts), **sampling)
     yield plan
     study = open_study(folder, **new)
@@ -85,13 +87,14 @@ def import_own(
     kind:Kind='style', # of the concept
     model:str=None, # of a new study: the model to be mended
     clip:str=None, # CLIP of the reward
+    dtype:str=None, # of the model: float32, bfloat16 or float16
     link:bool=False, # share the files with the originals instead of copying them
 ):
     "Bring your own images into a study; duplicates are passed over, prompts are read from what lies beside the images."
     if not images.is_dir() or not any(images.iterdir()):
         raise HfiError(f'{images} is no folder, or an empty one: give the folder that holds the images')
     if not concept: existing_study(folder)
-    new = dict(model=model, concept=concept_of(concept, kind, None, None), clip=clip)
+    new = dict(model=model, concept=concept_of(concept, kind, None, None), clip=clip, dtype=dtype)
     if model: check_model(model)
     yield lambda: dict(files=sum(f.is_file() for f in images.rglob('*')))
     from hfi_nb.candidates.importing import import_images

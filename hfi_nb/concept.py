@@ -53,5 +53,6 @@ def as_list(
     what:str='prompts', # how the error calls them
 ) -> list:
     "Several texts as a list; `HfiError` for a single string, which would be taken letter by letter."
-    if isinstance(texts, str): raise HfiError(f'{what}={texts[:40]!r} is one string: give a list, [{texts[:40]!r}]')
+    if isinstance(texts, str|bytes):
+        raise HfiError(f'{what}={texts[:40]!r} is one string: give a list, [{texts[:40]!r}]')
     return list(texts)

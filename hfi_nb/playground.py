@@ -10,7 +10,6 @@ import html
 from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
-from diffusers import DiffusionPipeline
 
 from .core import HfiError, image_grid, image_bytes
 
@@ -19,6 +18,7 @@ from .tokens.inversion import insert_phrase
 from .backbones.loading import backbone_of
 from .backbones.sampling import sample
 from .attack.red_team import ATTACKS, AttackResult, ThreatModel, run_attack
+from .signatures import DiffusionPipeline
 
 # %% ../nbs/12a_playground.ipynb #c189287b
 LOOK = ('<style>.hfi-conceal:not(:hover) { filter: blur(14px) grayscale(1); } '

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from PIL import Image
 
 from .core import (HfiError, Rate, as_cell, atomic, contained, image_bytes, open_image, read_json, read_jsonl,
@@ -32,8 +31,9 @@ from .layout import CARD, COMPARISON, PAGE, distance_sentences, readable, senten
 from .stages import STAGES, Records, erased_hash, read_measured, read_outcomes
 
 # %% ../nbs/11_report.ipynb #803c76fd
-def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')) -> plt.Figure:
+def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')): # a matplotlib figure
     "Both sides of each question, with Wilson intervals."
+    import matplotlib.pyplot as plt # takes half a second
     meaning = measure_names(measures)
     shown = [(k, m) for k, m in measures.items() if m.n][::-1]
     fig, ax = plt.subplots(figsize=(7.5, .6+.42*len(shown)), layout='constrained')
@@ -53,7 +53,7 @@ def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')) -> p
 # %% ../nbs/11_report.ipynb #1851a184
 LARGE = 128 # pixels: larger images are blurred until pointed at or touched
 
-def embedded(image:Image.Image|plt.Figure) -> str: # a data: address
+def embedded(image) -> str: # PIL image or matplotlib figure → a data: address
     "An image or a figure, written into the page itself."
     kind = 'svg' if hasattr(image, 'savefig') else 'webp' # a fifth of a PNG's size
     mime = dict(svg='svg+xml').get(kind, kind)

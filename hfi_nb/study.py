@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from diffusers import DiffusionPipeline
 
 from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .backbones.loading import backbone_of, load_pipeline, model_hash
@@ -26,7 +25,6 @@ from .erasing.distill import conflicts
 from .erasing.erase import CLOSED, choose, erase, erasing_facts
 from .erasing.export import save_pipeline
 from .erasing.targets import make_targets
-from .feedback.annotators import open_panel
 from .measure.evaluate import Evaluation, evaluate
 from .measure.suites import Suite
 from .report import write_card, write_report
@@ -39,6 +37,7 @@ from .study_folder import PREVIOUS, StudyFiles
 from .tokens.inversion import Cluster, check_token, invert_all
 from .tokens.token import SoftToken
 from .training.processes import main_only
+from .signatures import DiffusionPipeline
 
 # %% ../nbs/12_study.ipynb #6ffafb5d
 def features(study:StudyFiles) -> np.ndarray: # (n, d), in the order of the records
@@ -292,6 +291,7 @@ class Study(StudyFiles):
         "The panel in which people say what is unwanted; it asks first what teaches most."
         if panel in ('grid', 'single') and self.records: options.setdefault('order', self.questions())
         self.keep()
+        from hfi_nb.feedback.annotators import open_panel # loaded when it is shown
         return open_panel(self.folder, self.name, annotator, panel, **options)
     def features(self) -> np.ndarray: # (n, d)
         "CLIP features of all candidates, kept in the study."
@@ -335,7 +335,7 @@ class Study(StudyFiles):
         "The study of what is left: the same concept on the erased model, in `next/`."
         if not (self.folder/'erased'/'model_index.json').exists():
             raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
-        further = Study(self.folder/'next', PREVIOUS, self.concept, self.settings['clip'])
+        further = Study(self.folder/'next', PREVIOUS, self.concept, self.settings['clip'], self.settings['dtype'])
         further._before = self # it may hold its pipeline in memory
         return further
     def report(self) -> Path:

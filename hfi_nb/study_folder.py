@@ -12,33 +12,33 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from diffusers import DiffusionPipeline
 from PIL import Image
 
-from .backbones.loading import backbone_of, load_pipeline, model_hash
+from .backbones.loading import backbone_of, checked_dtype, load_pipeline, model_hash
 from .candidates.generate import load_images
 from .concept import Concept
 from .core import HfiError, make_folder, open_image, read_json, write_json
 from .feedback.store import FeedbackStore, check_text
 from .reward.model import RewardModel
 from .stages import Records
+from .signatures import DiffusionPipeline
 
 # %% ../nbs/11b_study_folder.ipynb #cee78c22
 PREVIOUS = '../erased' # the model of a further round
 
-def read_settings(folder:Path) -> dict|None: # concept, model, model_hash, clip; None if there is no study
+def read_settings(folder:Path) -> dict|None: # concept, model, model_hash, clip, dtype; None if there is no study
     "The settings that a study keeps."
     file = folder/'study.json'
     if not file.exists(): return None
     found = read_json(file)
     if not isinstance(found, dict) or not isinstance(found.get('concept'), dict):
         raise HfiError(f'{file} is no study: choose another folder, or delete the file')
-    return dict(model=None, model_hash=None, clip=None) | found
+    return dict(model=None, model_hash=None, clip=None, dtype=None) | found
 
 def merge_settings(folder:Path, kept:dict|None, given:dict) -> dict:
     "What was given, over what is kept; `HfiError` where files already depend on the old value."
     given = {k: v for k, v in given.items() if v is not None}
-    if kept is None: return dict(model='emoji', model_hash=None, clip=None) | given
+    if kept is None: return dict(model='emoji', model_hash=None, clip=None, dtype=None) | given
     changed = {k: v for k, v in given.items() if v != kept[k]}
     used = (folder/'images.jsonl').exists() or (folder/'feedback.db').exists()
     for k in (changed if used else ()):
@@ -64,17 +64,18 @@ class StudyFolder:
         model:str|Path|DiffusionPipeline|None=None, # name, folder, hub id or pipeline; 'emoji' by default
         concept:str|Concept|None=None, # what is unwanted; a name alone is a style
         clip:str|Path|None=None, # CLIP for the reward; the recipe's by default
+        dtype=None, # the model's: a torch dtype or its name; by default float16 on CUDA, else float32
     ):
         self.folder = Path(folder)
         kept = read_settings(self.folder)
         if not kept and not concept:
             raise HfiError(f'{folder} is no study yet: name the concept, '
                            f'e.g. Study({str(folder)!r}, concept="openmoji")')
-        self._pipe = model if isinstance(model, DiffusionPipeline) else None
+        self._pipe = None if model is None or isinstance(model, str|Path) else model
         self._before = None
         given = dict(
             concept=concept_settings(concept, kept), model='' if self._pipe else model and str(model),
-            clip=clip and str(clip))
+            clip=clip and str(clip), dtype=dtype and str(checked_dtype(dtype)).removeprefix('torch.'))
         self.settings = merge_settings(self.folder, kept, given)
 
     @property
@@ -90,7 +91,8 @@ class StudyFolder:
         name = self.settings['model']
         if not self._pipe and not name:
             raise HfiError(f'{self.folder} was begun with a pipeline in memory: pass the same one as model=')
-        pipe = self._pipe or load_pipeline(self.folder.parent/'erased' if name == PREVIOUS else name)
+        source = self.folder.parent/'erased' if name == PREVIOUS else name
+        pipe = self._pipe or load_pipeline(source, dtype=self.settings['dtype'])
         found = model_hash(pipe)
         if self.settings['model_hash'] not in (None, found):
             raise HfiError(f'{self.folder} was begun with other weights than those of {name or "this pipeline"}: '

@@ -32,6 +32,10 @@ def test_loading_errors(tmp_path):
     save_file(broken, file, dict(format='pt'))
     with pytest.raises(HfiError, match='conv_in.bias in the UNet2DConditionModel of .*model is not finite'):
         load_pipeline(str(model))
+    shutil.copytree(data_dir()/'emoji'/'model', model, dirs_exist_ok=True)
+    shutil.rmtree(model/'tokenizer')
+    with pytest.raises(HfiError, match='a tokenizer knows [0-9]+ tokens, its text encoder 1129'):
+        load_pipeline(str(model))
     (model/'model_index.json').write_text(json.dumps(dict(_class_name='PixArtSigmaPipeline')))
     with pytest.raises(HfiError,
                        match='holds a PixArtSigmaPipeline: only StableDiffusionPipeline, .*FluxPipeline are supported'):
@@ -174,9 +178,37 @@ def test_other_loras(tmp_path):
     refused({f'{kohya}.hada_w1_a': A}, 'is a LoHa')
     refused({f'{kohya}.lokr_w1': A}, 'is a LoKr')
     refused(whole | {f'{kohya}.lora_up.weight': 0*B}, 'changes nothing')
+    refused(whole | {f'{kohya}.lora_up.weight': torch.nan*B}, 'not finite')
     refused({'unet.alien.lora_A.weight': A, 'unet.alien.lora_B.weight': B}, 'has no layer unet.alien')
     save_file(whole, file)
+    for scale, why in ((0., 'changes nothing'), (float('nan'), 'not finite')):
+        with pytest.raises(HfiError, match=why): add_lora(pipe, file, scale)
+        assert model_hash(pipe) == before
     got = add_lora(load_pipeline(), file).text_encoder.get_submodule(name).weight
     assert torch.allclose(got, layer.weight+.5*B@A, atol=1e-5)
     pipe.unet = torch.compile(pipe.unet, backend='eager')
     with pytest.raises(HfiError, match='compiled'): add_lora(pipe, file)
+
+
+def test_weights_that_are_computed_counted_in_whole_numbers_or_elsewhere_are_refused_before_work_begins():
+    from accelerate import cpu_offload
+    from torch.nn.utils.parametrizations import weight_norm
+
+    from hfi_nb.erasing.erase import erase
+    def changed(change):
+        pipe = load_pipeline()
+        change(pipe)
+        return pipe
+    def halved(layer): # as torch's own quantised layers: the weight is a method
+        del layer.weight
+        layer.weight = lambda: None
+    first = 'down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k'
+    def offloaded(pipe): return [cpu_offload(net) for net in (pipe.unet, pipe.text_encoder, pipe.vae)]
+    wrong = {'to_k computes its weight from others': lambda pipe: weight_norm(pipe.unet.get_submodule(first)),
+             'UNet2DConditionModel is quantised': lambda pipe: halved(pipe.unet.get_submodule(first)),
+             'offloaded part by part': offloaded}
+    for said, change in wrong.items():
+        pipe = changed(change)
+        with pytest.raises(HfiError, match=said): erase(pipe, ['ink'], 'uce', contexts=['house'])
+        with pytest.raises(HfiError, match=said): model_hash(pipe)
+    with pytest.raises(HfiError, match='offloaded part by part'): sample(pipe, ['house'], [0], steps=1)

@@ -28,10 +28,14 @@ def test_an_image_depends_on_prompt_and_seed_not_on_its_batch():
     with pytest.raises(HfiError, match='1 prompts but 2 seeds'): sample(pipe, ['cat face'], [1, 2])
     with pytest.raises(HfiError, match='no prompts'): sample(pipe, [], [])
     with pytest.raises(HfiError, match='is one string: give a list'): sample(pipe, 'cat face', [1])
+    wrong = (0, 'seeds=0: give a list'), ('7', "seeds='7'"), ([1.5], 'seed 1.5'), ([2**64], 'seed 18')
+    for seeds, said in (*wrong, ([True], 'seed True')):
+        with pytest.raises(HfiError, match=said): sample(pipe, ['cat face'], seeds)
 
 
 def test_a_wrong_setting_is_said_before_anything_is_drawn():
     pipe = load_pipeline()
-    for wrong, said in (dict(steps=0), 'steps is 0'), (dict(steps=2.5), 'steps is 2.5'), (
+    for wrong, said in (dict(steps=0), 'steps is 0'), (dict(steps=5000), 'has only 1000'), (
+        dict(steps=2.5), 'steps is 2.5'), (
         dict(sampler='foo'), "sampler is 'foo': use ddim or dpm"), (dict(guidance=float('nan')), 'guidance is nan'):
         with pytest.raises(HfiError, match=said): sample(pipe, ['cat face'], [1], **wrong)

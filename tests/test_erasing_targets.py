@@ -37,6 +37,8 @@ def test_each_token_has_rows_of_its_own_none_is_joined_or_cut():
 def test_what_is_wrong_with_targets_is_said_before_any_work():
     pipe = load_pipeline()
     with pytest.raises(HfiError, match='nothing to erase'): make_targets(pipe, [])
+    with pytest.raises(HfiError, match="tokens=b'ink' is one string"): make_targets(pipe, b'ink')
+    with pytest.raises(HfiError, match='7 is no token'): make_targets(pipe, [7])
     with pytest.raises(HfiError, match='1 prompts for 0 safe'): make_targets(pipe, ['ink'], safe=['house'])
     with pytest.raises(HfiError, match='too long'): make_targets(pipe, ['ink'], contexts=['cat '*40])
     with pytest.raises(HfiError, match="tokens='openmoji' is one string"): make_targets(pipe, 'openmoji')

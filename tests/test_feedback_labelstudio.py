@@ -139,6 +139,13 @@ def test_rows_of_json_min_and_csv_say_the_same_as_tasks():
     pair = ({k: v for k, v in row.items() if k != 'image'}
             | dict(left='images/p1.png', right='images/p2.png', pw='[{"selected": "right"}]'))
     assert read(pair).answers[0][1].value['order'] == ['p2', 'p1']
+    ranked = ({k: v for k, v in row.items() if k != 'image'}
+              | dict(items=[dict(id=str(n), url=f'images/p{n}.png') for n in range(3)],
+                     best=[dict(ranker=dict(unwanted=['2'], fine=['1', '0'], _=[]))]))
+    as_csv = {k: json.dumps(v) if isinstance(v, list) else str(v) for k, v in ranked.items()}
+    for table in (ranked, as_csv):
+        value = read(table).answers[0][1].value
+        assert value['order'] == ['p2'] and sorted(value['rest']) == ['p0', 'p1']
 
 
 def test_the_same_annotation_has_one_source_and_two_annotations_have_two():

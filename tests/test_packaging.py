@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ('settings.ini', 'setup.py', 'pyproject.toml', 'README.md', 'MANIFEST.in', 'LICENSE', 'CHANGELOG.md',
-           'constraints.txt', 'hfi_nb', 'data', 'nbs')
+           'constraints.txt', 'hfi_nb', 'data', 'nbs', 'bench')
 
 
 @pytest.fixture(scope='module')
@@ -68,6 +68,17 @@ def test_unpacked_wheel_copies_its_notebooks(wheel, tmp_path):
     (tmp_path/'mine'/'index.ipynb').write_text('my own')
     assert hfi('lab', 'mine', '--no-open') == '1 kept: index.ipynb\n'
     assert (tmp_path/'mine'/'index.ipynb').read_text() == 'my own'
+
+
+def test_an_unpacked_wheel_has_every_measurement_that_the_course_reads(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path/'site')
+    code = "import sys; sys.path.insert(0, 'site'); from hfi_nb.places import results_dir; print(results_dir())"
+    done = subprocess.run([sys.executable, '-I', '-c', code], cwd=tmp_path, capture_output=True, text=True)
+    there = {f.stem for f in (tmp_path/done.stdout.strip()).glob('*.jsonl')}
+    lessons = ''.join(f.read_text(encoding='utf-8') for f in (ROOT/'nbs'/'course').glob('*.ipynb'))
+    read = set(re.findall(r"results_dir\(\)/'(\w+)\.jsonl", lessons))
+    assert 'bench/results' not in ''.join(re.findall(r'read_jsonl.*', lessons))
+    assert len(read) > 4 and read | {'methods', 'methods_flow'} == there
 
 
 def test_the_citation_is_of_this_version():

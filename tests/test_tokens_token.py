@@ -39,6 +39,13 @@ def test_community_tokens(tmp_path):
     xl = SoftToken.load(tmp_path/'xl.safetensors')
     assert (xl.name, xl.widths, xl.vectors.shape) == ('<xl>', (768, 1280), (3, 2048))
     with pytest.raises(HfiError, match='takes 192'): xl.add_to(pipe)
+    two, file = SoftToken('<two>', xl.vectors, dict(steps=3), xl.widths), tmp_path/'two.safetensors'
+    written = []
+    for _ in range(7): # the order of several entries would change
+        two.save(file)
+        written.append(file.read_bytes())
+    back = SoftToken.load(file)
+    assert len(set(written)) == 1 and (back.name, back.meta, back.widths) == ('<two>', dict(steps=3), two.widths)
 
 
 def test_errors(tmp_path):
@@ -64,4 +71,6 @@ def test_texts_of_a_stranger_s_token_show_as_texts():
     evil = '<img src=x onerror=alert(1)>'
     shown = SoftToken(evil, torch.zeros(1, 192), dict(init=evil, pictures=evil, steps=evil))._repr_html_()
     assert '<img' not in shown and shown.count('&lt;img src=x') == 4
-    assert '<b>simulated</b>' in SoftToken('<x>', torch.zeros(1, 192), dict(simulated=True))._repr_html_()
+    def told(**meta): return SoftToken('<x>', torch.zeros(1, 192), meta)._repr_html_()
+    assert 'chosen by <b>simulated</b> feedback' in told(simulated=True)
+    assert 'chosen by feedback' in told(simulated=False) and 'feedback' not in told(pictures=3)

@@ -39,11 +39,6 @@ def test_checks(tmp_path):
     assert named_concept('cat', 'object', None).start == 'cat' and named_concept(None, 'style', None).name == 'unwanted'
 
 
-def test_embedded():
-    from hfi_nb.backbones.loading import FOLDERS
-    assert {name: folder.name for name, folder in FOLDERS.items()} == EMBEDDED
-
-
 def test_light():
     code = ("import sys; from pathlib import Path; from hfi_nb.without_study import *; "
             "check_model('emoji'); check_out(Path('nowhere')); print('torch' in sys.modules)")

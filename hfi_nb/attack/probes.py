@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 
 from ..core import HfiError
 from ..measure.evaluate import Paired
@@ -20,6 +19,7 @@ from ..backbones.loading import backbone_of
 from ..training.loop import scaled_gradient
 from ..reward.features import pooled
 from ..reward.head import KERNEL_GAMMA, unit
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/10b_probes.ipynb #d569edf6
 @dataclass
@@ -67,6 +67,7 @@ def finish(
     if not 0 < strength <= 1: raise HfiError(f'strength={strength}: give more than 0 and at most 1')
     net = backbone_of(pipe)
     steps, guidance = sampled_as(net, steps, guidance)
+    from diffusers import AutoPipelineForImage2Image
     stock = AutoPipelineForImage2Image.from_pipe(pipe)
     stock.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed+i) for i in range(len(images))]

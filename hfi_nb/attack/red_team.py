@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -29,6 +28,7 @@ from ..training.loop import scaled_gradient
 from ..tokens.token import SoftToken
 from ..tokens.inversion import Cluster, Inversion, denoising_errors
 from ..erasing.closed_form import returning_embeddings
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/10_redteam.ipynb #651af3ec
 @dataclass

@@ -9,7 +9,6 @@ __all__ = ['Relearning', 'relearning_curve', 'merged', 'search_and_erase', 'blin
 from collections.abc import Callable, Sequence
 
 import torch
-from diffusers import DiffusionPipeline
 
 from ..core import HfiError, Rate
 from ..concept import Concept
@@ -21,6 +20,7 @@ from ..tokens.token import SoftToken
 from ..tokens.inversion import check_token, invert
 from ..erasing.erase import erase
 from ..erasing.export import add_change, lora_change
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/10a_persistence.ipynb #cec403d2
 class Relearning(Loop):

@@ -17,7 +17,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import FlowMatchEulerDiscreteScheduler
 
 from .base import Backbone, Condition, Recipe, fit_rows
 from .unet import EMBEDDED_RECIPE, PUBLISHED
@@ -55,7 +54,9 @@ class FlowWalk(FlowSchedule):
     network = 'transformer'
     samplers = ('euler',)
     own_sigmas = False # whether the pipeline spaces σ evenly itself; or its scheduler does
-    def scheduler(self, sampler:str): return FlowMatchEulerDiscreteScheduler.from_config(self.pipe.scheduler.config)
+    def scheduler(self, sampler:str):
+        from diffusers import FlowMatchEulerDiscreteScheduler # takes seconds
+        return FlowMatchEulerDiscreteScheduler.from_config(self.pipe.scheduler.config)
 
     def sigmas(self, steps:int, sampler:str='euler') -> torch.Tensor: # (steps + 1,), from 1 to 0
         "The σ that the stock pipeline walks through."
@@ -131,7 +132,7 @@ class MMDiTBackbone(FlowWalk):
         kind, scheduler, name = type(self.denoiser).__name__, self.pipe.scheduler, type(self.pipe).__name__
         if kind not in self.transformers:
             raise HfiError(f'the transformer is a {kind}: a {name} works here with {" or ".join(self.transformers)}')
-        if type(scheduler) is not FlowMatchEulerDiscreteScheduler:
+        if type(scheduler).__name__ != 'FlowMatchEulerDiscreteScheduler':
             raise HfiError(f'the scheduler is {type(scheduler).__name__}: '
                            'only FlowMatchEulerDiscreteScheduler is read rightly')
         if odd := [k for k in ('stochastic_sampling', 'invert_sigmas') if scheduler.config.get(k)]:

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 import torch
-from diffusers import DiffusionPipeline
 
 from .base import Condition
 from .loading import backbone_of
 from ..core import HfiError
+from ..devices import checked_seeds
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02e_sampling.ipynb #3bf22735
 SAMPLING = ('steps', 'guidance', 'sampler')
@@ -38,7 +39,9 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
     if sampler not in net.samplers: raise HfiError(f'sampler is {sampler!r}: use {" or ".join(net.samplers)}')
     if net.guided == 'none' and float(guidance) > 1:
         raise HfiError(f'guidance is {guidance}: this model was distilled and knows no guidance, give 1')
-    return dict(steps=whole_number('steps', steps), guidance=float(guidance), sampler=sampler)
+    most = pipe.scheduler.config.get('num_train_timesteps', steps)
+    if whole_number('steps', steps) > most: raise HfiError(f'steps is {steps}: this model has only {most}')
+    return dict(steps=int(steps), guidance=float(guidance), sampler=sampler)
 
 # %% ../../nbs/02e_sampling.ipynb #3890089f
 @torch.no_grad()
@@ -55,6 +58,7 @@ def sample(
     "One image per prompt and seed; each depends on its prompt and seed alone."
     if isinstance(prompts, str): raise HfiError(f'prompts={prompts[:40]!r} is one string: give a list of prompts')
     if not len(prompts): raise HfiError('no prompts: give at least one')
+    seeds = checked_seeds(seeds)
     if len(prompts) != len(seeds):
         raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
     whole_number('batch', batch)

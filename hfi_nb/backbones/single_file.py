@@ -11,13 +11,13 @@ import re
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
 from safetensors.torch import save_file
 
 from ..core import HfiError, atomic
 from .base import Backbone
 from .loading import backbone_of, check_plain
 from .unet import UNetBackbone
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02f_single_file.ipynb #b2157a73
 RESNET = dict(norm1='in_layers.0', conv1='in_layers.2', time_emb_proj='emb_layers.1', norm2='out_layers.0',

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from .base import Backbone, Condition, Recipe, fit_rows
 from ..core import HfiError, data_dir
@@ -59,12 +58,14 @@ class Prediction(NoiseSchedule):
         return (z-(1-abar)**.5*self.noise_of(z, t, output))/abar**.5
 
 # %% ../../nbs/02b_unet.ipynb #1bd04f33
-SAMPLERS = dict(ddim=DDIMScheduler, dpm=DPMSolverMultistepScheduler)
+SAMPLERS = dict(ddim='DDIMScheduler', dpm='DPMSolverMultistepScheduler') # classes of diffusers
 
 class Walk(Prediction):
     "Out of the noise, step by step."
     samplers = tuple(SAMPLERS)
-    def scheduler(self, sampler:str): return SAMPLERS[sampler].from_config(self.pipe.scheduler.config)
+    def scheduler(self, sampler:str):
+        import diffusers # takes seconds
+        return getattr(diffusers, SAMPLERS[sampler]).from_config(self.pipe.scheduler.config)
 
     @torch.no_grad()
     def trajectory(

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from numbers import Integral
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -23,6 +22,7 @@ from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_f
 from ..core import read_jsonl, remove_leftovers
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample, sampling_settings, whole_number
+from ..devices import checked_seeds
 from ..training.processes import world_size, main_only, rank, map_ranks
 
 # %% ../../nbs/03_images.ipynb #42109b9f
@@ -93,26 +93,19 @@ def tokens_left(pipe, prompt:str) -> int: # negative if the prompt is too long
         return tok.model_max_length-2-len(ids)
     return min(left(tok) for tok, _ in backbone_of(pipe).encoders)
 
-def _check_seed(seed) -> int:
-    "A seed that torch takes."
-    if isinstance(seed, Integral) and -2**63 <= int(seed) < 2**64: return int(seed)
-    raise HfiError(f'seed {seed!r} cannot be used: give whole numbers below 2**64')
-
 def _asked(prompts:Iterable, seeds:Iterable) -> list: # of (prompt, seed)
     "What was asked for, checked."
     if isinstance(prompts, str): raise HfiError(f'the prompts are one text, {prompts[:40]!r}: give a list of prompts')
-    prompts, seeds = list(prompts), list(seeds)
+    prompts, seeds = list(prompts), checked_seeds(seeds)
     if not prompts: raise HfiError('the list of prompts is empty: give at least one prompt')
     if len(prompts) != len(seeds):
         raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
     for p in prompts:
         if not isinstance(p, str): raise HfiError(f'a prompt is {p!r}: give texts')
-    return list(zip(prompts, map(_check_seed, seeds), strict=True))
+    return list(zip(prompts, seeds, strict=True))
 
-def _check_readable(pipe, rows:list, steps:int):
-    "`HfiError` if the model cannot read a prompt to its end, or has fewer steps than asked for."
-    most = pipe.scheduler.config.get('num_train_timesteps', steps)
-    if steps > most: raise HfiError(f'steps is {steps}: this model has only {most}')
+def _check_readable(pipe, rows:list):
+    "`HfiError` if the model cannot read a prompt to its end."
     prompts = dict.fromkeys(r['prompt'] for r in rows)
     long = [p for p in prompts if tokens_left(pipe, p) < 0]
     if not long: return
@@ -182,7 +175,7 @@ def generate(
     with _one_run(folder):
         manifest = read_manifest(folder)
         missing = [r for i, r in wanted.items() if i not in manifest or not manifest[i][1]]
-        _check_readable(pipe, missing, settings['steps'])
+        _check_readable(pipe, missing)
         if rank() == 0: _mention_other_settings({i: e for i, e in manifest.items() if i not in wanted}, missing)
         listed = {i for i, (r, _) in manifest.items() if r['file'] == f'images/{i}.png'}
         _generate_rows(pipe, missing, folder, batch, settings, listed, callback)

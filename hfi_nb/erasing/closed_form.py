@@ -10,7 +10,6 @@ __all__ = ['ROWS', 'solve_edit', 'shares', 'concept_rows', 'last_word_rows', 'ed
 from dataclasses import replace
 
 import torch
-from diffusers import DiffusionPipeline
 
 from ..backbones.base import Condition
 from ..backbones.loading import backbone_of, check_plain
@@ -18,6 +17,7 @@ from ..core import HfiError
 from ..devices import in_float64
 from .losses import esd_target
 from .targets import Targets, nearest_rows
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08a_closed_form.ipynb #a1c5a01c
 def solve_edit(W0:torch.Tensor, C:torch.Tensor, G:torch.Tensor, P:torch.Tensor, lam:float) -> torch.Tensor: # like W0

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import cos, pi
 
 import torch
-from diffusers import DiffusionPipeline
 
 from ..backbones.base import Condition, Recipe, times_and_noise
 from ..backbones.loading import backbone_of, model_hash
@@ -21,6 +20,7 @@ from .losses import distance_to, esd_target
 from .targets import Targets
 from ..training.loop import Loop, fingerprint, run
 from ..training.processes import map_ranks, shard, world_size
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08_distill.ipynb #63ed63e9
 @dataclass

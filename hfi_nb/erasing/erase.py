@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
 
-from diffusers import DiffusionPipeline
 
-from ..backbones.loading import backbone_of
+from ..backbones.loading import backbone_of, check_plain
 from ..concept import Concept
 from ..core import HfiError
 from .closed_form import rece, uce, uce_near
@@ -22,6 +21,7 @@ from .distill import Settings, distill
 from .quick_check import quick_check as check_images
 from .quick_check import warn_of
 from .targets import Targets, make_targets
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08b_erase.ipynb #326cffcf
 CLOSED = {'uce': uce, 'uce-near': uce_near, 'rece': rece}
@@ -109,6 +109,7 @@ def erase(
         method, begin = choose(purpose, tokens, contexts, safe, rejected)
         start = start or begin
     check_choice(method, start, settings, preset, rejected)
+    check_plain(pipe)
     settings = preset_settings(pipe, method, preset) | settings
     if preset == 'paper': contexts = ()
     images = safe_images if method in TRAINED else None # a closed form looks at no image

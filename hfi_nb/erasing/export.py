@@ -5,25 +5,25 @@
 # %% auto #0
 __all__ = ['ENOUGH', 'LORA_FILES', 'PREFIXES', 'PROCESSORS', 'UPLOADED', 'delta', 'add_change', 'save_delta', 'load_delta',
            'low_rank', 'lora', 'lora_change', 'as_kohya', 'save_lora', 'weight_name', 'apply_weights',
-           'write_vocabulary', 'save_pipeline', 'push_to_hub']
+           'write_vocabulary', 'prefix_weights', 'save_pipeline', 'push_to_hub']
 
 # %% ../../nbs/08c_export.ipynb #296aa48e
 import json
+import math
 import re
 import warnings
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
-from diffusers.utils import convert_state_dict_to_kohya
 from huggingface_hub import HfApi
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ..core import HfiError, atomic, make_folder, read_json, write_json
 from ..devices import in_float64
 from ..backbones.loading import backbone_of, check_plain, model_hash, refuse_pickle
 from ..backbones.single_file import original_names
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08c_export.ipynb #a45a7b90
 def delta(base:DiffusionPipeline, erased:DiffusionPipeline) -> dict: # name → difference, float32
@@ -38,6 +38,7 @@ def delta(base:DiffusionPipeline, erased:DiffusionPipeline) -> dict: # name → 
 
 def add_change(base:DiffusionPipeline, change:dict, strength:float=1.) -> DiffusionPipeline: # change: name → difference
     "θ + s·Δ: the base model with `strength` times a difference of its denoiser's weights."
+    if not math.isfinite(strength): raise HfiError(f'strength is {strength}: give a number, usually from 0 to 1')
     net = backbone_of(base)
     weights = net.denoiser.state_dict()
     if unknown := [k for k in change if k not in weights]:
@@ -46,21 +47,22 @@ def add_change(base:DiffusionPipeline, change:dict, strength:float=1.) -> Diffus
 
 def save_delta(base:DiffusionPipeline, erased:DiffusionPipeline, path:str|Path):
     "Write the difference, with the base model's hash."
-    facts = dict(base=model_hash(base), dtype=str(backbone_of(base).dtype))
+    facts = json.dumps(dict(base=model_hash(base), dtype=str(backbone_of(base).dtype)))
     found = delta(base, erased)
-    with atomic(path) as part: save_file(found, part, metadata=facts)
+    with atomic(path) as part: save_file(found, part, metadata=dict(delta=facts)) # one entry: several have no order
 
 def load_delta(base:DiffusionPipeline, path:str|Path, strength:float=1.) -> DiffusionPipeline:
     """The base model with a saved difference added, `strength` times.
 
     `HfiError` for another base than the difference was made from, or for numbers that are not finite."""
     try:
-        with safe_open(path, 'pt') as f: found, facts = {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}
-    except (SafetensorError, OSError) as e:
+        with safe_open(path, 'pt') as f:
+            found, facts = {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()['delta'])
+        made_from, dtype = facts['base'], facts['dtype']
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
         raise HfiError(f'no delta in {path} ({e}): give a file that save_delta wrote') from e
-    if facts.get('base') != model_hash(base):
-        base, dtype = str(facts.get('base'))[:12], facts.get('dtype', 'unknown')
-        raise HfiError(f'{path} was made from another base model ({base}) or in another precision ({dtype}): '
+    if made_from != model_hash(base):
+        raise HfiError(f'{path} was made from another base model ({made_from[:12]}) or in another precision ({dtype}): '
                        'load that one, with dtype=')
     if bad := [k for k, d in found.items() if not d.isfinite().all()]:
         raise HfiError(f'{path} holds numbers that are not finite ({bad[0]}): erase again')
@@ -106,6 +108,7 @@ LORA_FILES = dict(diffusers='pytorch_lora_weights.safetensors', kohya='kohya_lor
 
 def as_kohya(state:dict) -> dict:
     "A LoRA under kohya's names, with one alpha for all layers, because diffusers 0.42 takes one for all."
+    from diffusers.utils import convert_state_dict_to_kohya
     found = {k: w.float() for k, w in convert_state_dict_to_kohya(state).items()}
     alphas = {k: w for k, w in found.items() if k.endswith('.alpha')}
     most = max(alphas.values())
@@ -180,15 +183,26 @@ def write_vocabulary(file:Path):
     file.with_name('vocab.json').write_text(json.dumps(model['vocab'], ensure_ascii=False), encoding='utf-8')
     file.with_name('merges.txt').write_text('\n'.join(['#version: 0.2', *pairs])+'\n', encoding='utf-8')
 
+def prefix_weights(folder:Path):
+    "The weights of a CLIP text encoder under the names that version 4 knows; under others it starts at random."
+    if read_json(folder/'config.json')['architectures'] != ['CLIPTextModel']: return
+    weights = {k.removeprefix('text_model.'): w for k, w in load_file(folder/'model.safetensors').items()}
+    with atomic(folder/'model.safetensors') as part:
+        save_file({f'text_model.{k}': w for k, w in weights.items()}, part, metadata=dict(format='pt'))
+
 def save_pipeline(pipe:DiffusionPipeline, folder:str|Path):
-    """Write a pipeline folder that stock diffusers loads with transformers 4 and 5.
+    """Write a pipeline folder that stock diffusers loads with transformers 4 and 5, and that names no place of origin.
 
     Version 5 loads a text encoder in its config's dtype beside denoisers in float32, so the config says float32; the
-    weights may stay float16. Version 4 reads a CLIP tokenizer from files that version 5 does not write."""
+    weights may stay float16. Version 4 reads a CLIP tokenizer from files that version 5 does not write, and a CLIP
+    text encoder from weights of other names."""
     folder = Path(folder)
     pipe.save_pretrained(folder)
-    for file in folder.glob('text_encoder*/config.json'):
-        file.write_text(json.dumps(read_json(file) | dict(dtype='float32'), indent=2, sort_keys=True)+'\n')
+    for file in (folder/'model_index.json', *folder.glob('*/config.json')):
+        facts = {k: v for k, v in read_json(file).items() if k != '_name_or_path'} # the maker's own path
+        if file.parent.name.startswith('text_encoder'): facts['dtype'] = 'float32'
+        file.write_text(json.dumps(facts, indent=2, sort_keys=True)+'\n')
+    for place in folder.glob('text_encoder*'): prefix_weights(place)
     for file in folder.glob('tokenizer*/tokenizer.json'): write_vocabulary(file)
     for file in (folder/'model_index.json', folder/'feature_extractor'/'preprocessor_config.json'):
         if file.exists(): file.write_text(PROCESSORS.sub(r'\1', file.read_text()))

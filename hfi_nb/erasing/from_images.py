@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffusers import DiffusionPipeline
 
 from ..backbones.loading import model_hash
 from ..backbones.sampling import sample
@@ -21,6 +20,7 @@ from .export import save_lora, save_pipeline
 from .targets import vocabulary_words
 from ..tokens.inversion import invert
 from ..tokens.token import SoftToken
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08f_from_images.ipynb #46c23f28
 def benign_contexts(pipe:DiffusionPipeline, concept:Concept, benign:Sequence[str]=(), n:int=24) -> tuple:
@@ -44,7 +44,7 @@ def erase_images(
     contexts, safe = benign_contexts(pipe, concept, benign)
     def kept(name): return folder and folder/f'{name}.safetensors'
     counter = dict(safe_images=without, safe_prompts=['']*len(without)) if len(without) else {}
-    facts = dict(concept=concept.name, simulated=False)
+    facts = dict(concept=concept.name)
     token = invert(pipe, images, concept=concept, meta=facts, path=kept('inversion'), **counter, **(inversion or {}))
     drawn = sample(pipe, safe, range(len(safe)))
     settings = dict(path=kept('erasing')) | settings

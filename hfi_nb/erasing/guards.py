@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from diffusers import DiffusionPipeline
 
 from ..backbones.base import Backbone, Condition
 from ..backbones.loading import backbone_of
 from ..concept import Concept
 from ..core import HfiError
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08d_guards.ipynb #5884340c
 PRESETS = dict( # warm-up steps δ, s_S, λ, s_m, β: the paper's configurations

@@ -10,13 +10,13 @@ import warnings
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from diffusers import DiffusionPipeline
 
 from ..backbones.base import Condition
 from ..backbones.loading import backbone_of
 from ..backbones.sampling import sample
 from ..core import HfiError, HfiWarning
 from .targets import Targets
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08a_quick_check.ipynb #fb5fe439
 def thumbnails(images:list) -> np.ndarray: # (n, 32, 32, 3), from 0 to 1

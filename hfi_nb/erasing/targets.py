@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 
 import torch
-from diffusers import DiffusionPipeline
 from PIL import Image
 
 from ..backbones.base import Condition
 from ..backbones.loading import backbone_of
 from ..concept import Concept, as_list, insert_phrase
 from ..core import HfiError
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/07a_targets.ipynb #f91e1413
 @dataclass
@@ -92,6 +92,8 @@ def check_sources(tokens:list, weights:Sequence|None, rejected:dict, safe:list, 
         raise HfiError('nothing to erase: give at least one soft token, word or rejected prompt')
     if images is not None and len(safe) != len(images):
         raise HfiError(f'{len(safe)} prompts for {len(images)} safe images: give one each')
+    if odd := [t for t in tokens if not isinstance(t, str) and not hasattr(t, 'vectors')]:
+        raise HfiError(f'{odd[0]!r} is no token: give words, or soft tokens')
     broken = [t.name for t in tokens if not isinstance(t, str) and not t.vectors.isfinite().all()]
     if broken: raise HfiError(f'the soft token {broken[0]} has numbers that are not finite: invert it again')
     if weights is not None and (len(weights) != len(tokens) or not min(weights) > 0):

@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
 from ..core import HfiError, atomic, file_hash, open_image
 from ..devices import default_device
@@ -25,7 +24,7 @@ from ..training.processes import main_only, map_ranks
 # %% ../../nbs/06_features.ipynb #622eab6a
 class Clip(NamedTuple):
     "A frozen CLIP."
-    model:CLIPModel
+    model:torch.nn.Module # transformers' CLIPModel
     processor:object # its image processor
     hash:str # of its weights
 
@@ -49,6 +48,7 @@ def as_clip(clip) -> Clip: # folder, hub id or what `load_clip` returned
 def _load_clip(clip, device, stamp):
     try:
         options = dict(dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+        from transformers import AutoImageProcessor, CLIPModel # takes seconds
         model, found = CLIPModel.from_pretrained(clip, **options)
         processor = AutoImageProcessor.from_pretrained(clip)
     except (OSError, ValueError, RuntimeError, SafetensorError) as e:
@@ -149,6 +149,7 @@ def text_features(
 def _tokenizer(model): # a CLIP inside a pipeline's folder shares the pipeline's tokenizer
     beside = Path(model.name_or_path).parent/'tokenizer'
     folder = beside if beside.is_dir() else model.name_or_path
+    from transformers import AutoTokenizer
     try: tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as e:
         raise HfiError(f'no tokenizer at {folder} ({e}): save it beside the CLIP model') from e

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
 from sklearn.metrics import roc_auc_score
 
 from ..core import HfiError, Rate, bootstrap_interval
@@ -22,6 +21,7 @@ from ..backbones.base import Backbone, Condition, times_and_noise
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample
 from .token import SoftToken
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/07_inversion.ipynb #e585ddbf
 def denoising_errors(net:Backbone, z, condition:Condition, t, eps) -> torch.Tensor: # (b,)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..core import HfiError, atomic
 from ..backbones.loading import backbone_of, refuse_pickle
+from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/06d_token.ipynb #52b535d5
 @dataclass
@@ -42,8 +42,8 @@ class SoftToken:
         parts = self.vectors.split(self.widths, 1) if two else [self.vectors]
         names = ('clip_l', 'clip_g') if two else (self.name,)
         found = {k: v.contiguous() for k, v in zip(names, parts, strict=True)}
-        facts = dict(soft_token=json.dumps(self.meta)) | (dict(name=self.name) if two else {})
-        with atomic(path) as part: save_file(found, part, metadata=facts)
+        facts = json.dumps(self.meta | (dict(name=self.name) if two else {})) # one entry: several have no fixed order
+        with atomic(path) as part: save_file(found, part, metadata=dict(soft_token=facts))
 
     @staticmethod
     def load(path:str|Path) -> 'SoftToken':
@@ -54,7 +54,7 @@ class SoftToken:
         facts, stem = read_facts(path, meta), f'<{Path(path).stem}>'
         if found.keys() == {'clip_l', 'clip_g'}:
             both = [torch.atleast_2d(found[k].float()) for k in ('clip_l', 'clip_g')]
-            token = SoftToken(meta.get('name', stem), torch.cat(both, 1), facts, tuple(v.shape[1] for v in both))
+            token = SoftToken(facts.pop('name', stem), torch.cat(both, 1), facts, tuple(v.shape[1] for v in both))
             return token.check(f' in {path}')
         if len(found) != 1:
             raise HfiError(f'{path} holds {len(found)} tensors ({", ".join(sorted(found)[:3])}): '
@@ -69,10 +69,11 @@ class SoftToken:
 
     def _repr_html_(self) -> str:
         n, width = self.vectors.shape
-        who = '<b>simulated</b> ' if self.meta.get('simulated') else ''
+        told = {True: ' chosen by <b>simulated</b> feedback', False: ' chosen by feedback'}
+        who = told.get(self.meta.get('simulated'), '') # nobody is asked where images are given
         def fact(name): return html.escape(str(self.meta.get(name, '?')))
         return (f'<b>Soft token</b> <code>{html.escape(self.name)}</code>: {n} × {width}, '
-                f'from {fact("pictures")} images chosen by {who}feedback, '
+                f'from {fact("pictures")} images{who}, '
                 f'started at {fact("init")}, {fact("steps")} steps')
 
 # %% ../../nbs/06d_token.ipynb #c603df02

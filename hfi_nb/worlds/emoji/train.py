@@ -257,9 +257,7 @@ def export_model(trainer:Trainer, folder:str|Path):
     "Save the averaged weights as a float16 pipeline, with the record of the training beside it."
     pipe = trainer.pipeline()
     for net in pipe.components.values():
-        if not isinstance(net, torch.nn.Module): continue
-        net.half()
-        if hasattr(net, 'register_to_config'): net.register_to_config(_name_or_path='')
+        if isinstance(net, torch.nn.Module): net.half()
     save_pipeline(pipe, folder)
     losses = np.array(trainer.losses[:trainer.step//50*50]).reshape(-1, 50).mean(1).round(4)
     with atomic(Path(folder)/'training.json') as part:
