@@ -92,7 +92,8 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     assert difference('a doughnut in the style of noto', 'a hot dog in the style of noto') == 'doughnut'
     assert difference('hot dog, ink style', 'cat, ink style') == 'hot dog' and difference('big cat', 'cat') == 'big'
     assert difference('cat', 'cat') == '' and difference('cat', '') == '' and difference('a b a b', 'a b') == 'a b'
-    near = {'axe in ink': 'spoon in ink', 'axe in noto': 'spoon in noto', 'axe in blue': 'hammer in blue', 'a b c d': 'x'}
+    near = {'axe in ink': 'spoon in ink', 'axe in noto': 'spoon in noto', 'axe in blue': 'hammer in blue'}
+    near['a b c d'] = 'x'
     parts = group_parts(near)
     assert parts == {'axe': ['axe in ink', 'axe in noto', 'axe in blue'], '': ['a b c d']}
     rows = swaps(dict.fromkeys(near, 1.), near, dict(axe='hammer'), ['a {}', '{} style'])
@@ -102,7 +103,8 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     whole = swaps(dict.fromkeys(near, 1.), near, {}, ['a {}']) # no safe part to stand in
     assert whole == [(text, near[text], k, 1.) for k, group in enumerate(parts.values()) for text in group]
     pipe = load_pipeline()
-    assert stand_ins(pipe, ['kitchen knife'], ['cloud', 'fork and knife'], ['a {}']) == {'kitchen knife': 'fork and knife'}
+    assert stand_ins(pipe, ['axe'], ['house', 'hammer'], ['a {}']).keys() == {'axe'}
+    assert stand_ins(pipe, ['kitchen knife'], ['sun', 'fork and knife'], ['{}'])['kitchen knife'] == 'fork and knife'
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])
 
 
