@@ -52,11 +52,11 @@ def test_the_nearest_word_is_that_of_the_thing_whatever_the_other_groups_are():
 
 def test_a_prompt_is_rejected_or_safe_by_the_mean_of_its_images_labels_and_second_looks():
     records = {i: dict(prompt=i[0]) for i in ('a1', 'a2', 'b1', 'b2', 'c1')}
-    p = [.9, .7, .2, .4, .5]
+    p = [.9, .7, .2, .3, .5]
     assert [(k, round(v, 9)) for k, v in rejected_prompts(records, p)] == [('a', .8), ('c', .5)]
-    assert [(k, round(v, 9)) for k, v in safe_prompts(records, p)] == [('b', .7)]
-    said = dict(b1=1., b2=1.) # people disagree with the reward about b: (.6+.7)/2
-    assert round(dict(rejected_prompts(records, p, said))['b'], 9) == .65 and safe_prompts(records, p, said) == []
+    assert [(k, round(v, 9)) for k, v in safe_prompts(records, p)] == [('b', .75)]
+    said = dict(b1=1., b2=1.) # people disagree with the reward about b: (.6+.65)/2
+    assert round(dict(rejected_prompts(records, p, said))['b'], 9) == .625 and safe_prompts(records, p, said) == []
     assert [k for k, _ in rejected_prompts(records, p, said, reviewed=dict(b1=0., c1=1.))] == ['c', 'a']
     assert dict(safe_prompts(records, p, said, reviewed=dict(b1=0.)))['b'] == 1.
     rng = np.random.default_rng(0)

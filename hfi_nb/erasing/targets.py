@@ -270,7 +270,7 @@ def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:tuple, count
     weight = torch.tensor([w for part in parts for w in part.weight], dtype=torch.float32)
     concept = torch.tensor([k for part in parts for k in part.concept])
     rejected = concept >= counts['tokens']+counts['words']
-    share = float(weight[rejected].sum()/weight.sum())
+    share = round(float(weight[rejected].double().sum()/weight.double().sum()), 6)
     sources = counts | dict(share=dict(tokens_and_words=1-share, rejected=share))
     empty = backbone_of(pipe).encode([None]) if rejected.all() else parts[0].c_0[:1]
     c_s, c_0 = (Condition.cat(getattr(part, name) for part in parts) for name in ('c_s', 'c_0'))
