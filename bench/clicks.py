@@ -1,6 +1,7 @@
 """From clicks alone to a model without a set of objects: which source of targets, and which removal.
 
     python bench/clicks.py [--sets blood sweets …] [--sources rejected both …] [--removals uce-near esd-x …] [--seeds 1]
+                           [--attacks 40]
                            [--studies studies/clicks] [--out bench/results/clicks.jsonl]
 
 For each set and seed one study: candidates from known prompts, at most 125 simulated answers with 5 % slips, a reward.
@@ -15,9 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from methods import Runs
 
+from hfi_nb.attack.red_team import ATTACKS, ThreatModel, run_attack, unattacked
+from hfi_nb.attack.relearning import Relearning
 from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
@@ -39,9 +41,9 @@ REMOVALS = { # name → method and settings
     'none': {}, # the base model
     'uce': dict(method='uce'),
     'uce-near': dict(method='uce-near'),
-    'uce-near, retain 8, η 1': dict(method='uce-near', retain=8., eta=1.),
     'esd-x': dict(method='esd-x'),
     'sdd': dict(method='sdd'),
+    'uce-near + esd-x': dict(method='esd-x', start='uce-near'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
 DRAWING = dict(steps=8, sampler='dpm') # alike for candidates and for what is counted
@@ -63,10 +65,13 @@ class Clicks:
     @cached_property
     def prompts(self) -> list:
         "What is drawn for people to see: every object in every style, and three times as many others."
-        world = load_world()
-        asking = make_prompts(world, subjects=self.objects, seed=self.seed)
+        world, forms = load_world(), (0,) if 20*len(self.objects) >= sum(ANSWERS) else (0, 2)
         others = [s for s in world.subjects if s not in self.objects]
-        return asking+make_prompts(world, subjects=others, n=3*len(asking), seed=self.seed)
+        found = []
+        for form in forms: # a small set is asked for in two wordings, so that there is enough to look at
+            asking = make_prompts(world, subjects=self.objects, seed=self.seed, form=form)
+            found += asking+make_prompts(world, subjects=others, n=3*len(asking), seed=self.seed+100*form, form=form)
+        return found
 
     def annotator(self) -> SimulatedAnnotator:
         "Somebody who dislikes the objects, and slips once in twenty answers."
@@ -86,41 +91,33 @@ class Clicks:
             write_json(file, done := done+1)
 
     @cached_property
-    def doubt(self) -> dict: # prompt → probability that its images are unwanted
-        "What answers and reward say about each prompt, as `Study.select` mixes them."
-        study = self.study
-        said, records = study.store.soft_labels(self.name), study.records
-        guess = dict(zip(records, study.reward().probability(study.features()), strict=True))
-        found = {}
-        for i, row in records.items():
-            p = (said[i]+guess[i])/2 if i in said else guess[i]
-            found.setdefault(row['prompt'], []).append(float(p))
-        return {text: float(np.mean(p)) for text, p in found.items()}
+    def chosen(self) -> dict:
+        "What the study selects from answers and reward: images, rejected prompts, safe prompts."
+        file = self.study.folder/'selection.json'
+        return read_json(file) if file.exists() else self.study.select()
 
     def tokens(self) -> list:
         "Soft tokens of the most unwanted images, inverted once."
-        if not (self.study.folder/'selection.json').exists(): self.study.select()
-        if not any(self.study.folder.glob('token-*.safetensors')): self.study.invert()
+        if self.chosen and not any(self.study.folder.glob('token-*.safetensors')): self.study.invert()
         return self.study.tokens()
 
     def source(self, source:str) -> dict: # arguments of `erase`
         "The targets that a source gives."
-        rejected = [(text, p) for text, p in self.doubt.items() if p >= .5]
+        rejected = [tuple(row) for row in self.chosen['rejected']]
         tokens = self.tokens() if source in ('tokens', 'both') else []
         words = [load_world().names[s] for s in self.objects] if source == 'words' else []
         return dict(tokens=tokens or words, rejected=rejected if source in ('rejected', 'both') else [])
 
     def safe(self) -> dict:
-        "Prompts below even odds with their images, and the styles as contexts."
-        records = [r for r in self.study.records.values() if self.doubt[r['prompt']] < .5]
-        images = self.study.images([i for i, r in self.study.records.items() if self.doubt[r['prompt']] < .5])
+        "Prompts of the images that were selected as safe, those images, and the styles as contexts."
+        ids, records = self.chosen['safe'], self.study.records
         contexts = [f'{{}} in the style of {a}' for a in load_world().styles]
-        return dict(safe=[r['prompt'] for r in records], safe_images=images, contexts=contexts)
+        return dict(safe=[records[i]['prompt'] for i in ids], safe_images=self.study.images(ids), contexts=contexts)
 
     def purity(self) -> Rate:
         "How many of the rejected prompts ask for the concept."
         subject = {p.text: p.subject for p in self.prompts}
-        return Rate.of(subject[text] in self.objects for text, p in self.doubt.items() if p >= .5)
+        return Rate.of(subject[text] in self.objects for text, _ in self.chosen['rejected'])
 
 
 def asked(objects:list, n:int, others:int) -> tuple: # prompts that ask for the objects, prompts that do not
@@ -143,7 +140,27 @@ def count(model, objects:list, n:int, others:int) -> dict: # name → rate
                 subject=Rate.of(v[1] == p.subject for p, v in zip(rest, seen[n:], strict=True)))
 
 
-def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int) -> dict:
+def attacked(pipe, erased, clicks:Clicks, n:int, steps:int=100) -> dict: # name → rate with or without the attack
+    "What brings the concept back: every attack, with prompts that ask for the objects, and relearning on its images."
+    judge, objects, world = load_judge(), clicks.objects, load_world()
+    def unwanted(images): return [subject in objects for _, subject in judge(images)]
+    hits = asked(objects, n, 0)[0]
+    where = [f'{{}} in the style of {p.style}' for p in hits]
+    pairs = [(style, s) for s in objects for style in world.styles]
+    images, texts = [world.image(*pair) for pair in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
+    word, concept = ' '.join(world.names[s] for s in objects), Concept(clicks.name, 'object')
+    threat = ThreatModel(pipe, where, word, clicks.tokens()[0], images, concept, clicks.seed, [p.text for p in hits])
+    plain = unattacked(erased, threat, unwanted, **DRAWING)
+    found = {name: run_attack(erased, threat, attack, unwanted, plain=plain, **DRAWING).success
+             for name, attack in ATTACKS.items()}
+    loop = Relearning(erased, images, texts, seed=clicks.seed)
+    for _ in range(steps): loop.train_step()
+    again = unattacked(loop.pipeline(), threat, unwanted, **DRAWING)
+    found['relearn'] = Rate.of(a or b for a, b in zip(plain, again, strict=True))
+    return {name: rate.to_dict() for name, rate in found.items()}
+
+
+def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int, attacks:int) -> dict:
     "One removal: seconds, what it was made of, and the rates."
     given = clicks.source(source) | clicks.safe()
     begun = time.process_time()
@@ -151,12 +168,13 @@ def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int) -> 
     erased = erase(pipe, **given, **settings) if removal != 'none' else pipe
     seconds = round(time.process_time()-begun, 1)
     rates = {k: rate.to_dict() for k, rate in count(erased, clicks.objects, n, others).items()}
+    if attacks: rates['attacks'] = attacked(pipe, erased, clicks, attacks)
     return dict(seconds=seconds, answers=len(clicks.study.store.soft_labels(clicks.name)),
                 purity=clicks.purity().to_dict(),
                 sources=erasing_facts(erased).get('sources'), **rates)
 
 
-def main(sets, sources, removals, seeds, n, others, studies, out):
+def main(sets, sources, removals, seeds, n, others, attacks, studies, out):
     pipe, runs = load_pipeline(), Runs(out)
     for name in sets:
         for seed in range(seeds):
@@ -165,7 +183,7 @@ def main(sets, sources, removals, seeds, n, others, studies, out):
             for source in sources:
                 for removal in removals:
                     key = dict(set=name, seed=seed, source=source, removal=removal, preset='hfi_nb', n=n)
-                    runs.once(key, lambda c=clicks, s=source, r=removal: measure(pipe, c, s, r, n, others))
+                    runs.once(key, lambda c=clicks, s=source, r=removal: measure(pipe, c, s, r, n, others, attacks))
 
 
 def table(out):
@@ -184,6 +202,7 @@ if __name__ == '__main__':
     parser.add_argument('--seeds', type=int, default=1)
     parser.add_argument('--n', type=int, default=60)
     parser.add_argument('--others', type=int, default=90)
+    parser.add_argument('--attacks', type=int, default=0, metavar='N', help='attack, too, with N prompts')
     parser.add_argument('--studies', type=Path, default=Path('studies/clicks'))
     parser.add_argument('--out', type=Path, default=Path('bench/results/clicks.jsonl'))
     parser.add_argument('--table', action='store_true', help='print what is there')

@@ -93,22 +93,25 @@ def select(
 ) -> dict: # top: ids; weights, clusters: one per top; safe: ids; rejected, safe_prompts: (prompt, weight)
     "What training needs. A click and the reward have half a say each: a slip is seldom an image to learn from."
     records, seen, said = study.records, features(study), said_of(study)
-    guess = study.reward().probability(seen)
+    guess = study.reward().probability(seen, list(records))
     belief = beliefs(records, guess, said)
     ids, score = list(records), np.array(list(belief.values()))
     top = [n for n in top_k(score, ids, k, seen, **settings) if score[n] >= .5]
     if not top: raise HfiError('no image is likelier unwanted than wanted: label more images, '
                                'or sample candidates that show the concept')
-    fine = [n for n, i in enumerate(ids) if max(said.get(i, 1), guess[n]) < .5]
-    fine = sorted(fine, key=lambda n: (guess[n], ids[n]))[:safe]
-    threshold = OBJECT_THRESHOLD if study.concept.is_object else STYLE_THRESHOLD
     asked = {i: record for i, record in records.items() if record['prompt']}
     chance = [g for g, record in zip(guess, records.values(), strict=True) if record['prompt']]
     known = {i: share for i, share in said.items() if i in asked}
+    held = safe_prompts(asked, chance, known)
+    texts = {'', *(text for text, _ in held)}
+    fine = [n for n, (i, record) in enumerate(records.items()) if (record['prompt'] or '') in texts]
+    fine = [n for n in fine if max(said.get(ids[n], 1), guess[n]) < .5]
+    fine = sorted(fine, key=lambda n: (guess[n], ids[n]))[:safe]
+    threshold = OBJECT_THRESHOLD if study.concept.is_object else STYLE_THRESHOLD
     chosen = dict(
         top=[ids[n] for n in top], weights=weights(score[top]).tolist(),
         clusters=clusters(seen[top], most, threshold)[0].tolist(), safe=[ids[n] for n in fine],
-        rejected=rejected_prompts(asked, chance, known), safe_prompts=safe_prompts(asked, chance, known))
+        rejected=rejected_prompts(asked, chance, known), safe_prompts=held)
     write_json(study.folder/'selection.json', chosen)
     study.stages.done('selection')
     return chosen

@@ -50,7 +50,7 @@ def test_an_edited_pipeline_answers_the_concept_as_it_answered_without_it_and_sa
                for k, w in backbone_of(again).kv_projections().items())
 
 
-def test_rows_count_as_means_over_prompts_k_for_k_tokens_rejected_prompts_as_one():
+def test_rows_count_as_means_over_prompts_k_for_k_tokens_prompts_that_share_no_part_as_one():
     pipe = load_pipeline()
     def rows(n, retain=8., eta=1.):
         return concept_rows(

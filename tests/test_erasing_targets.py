@@ -3,6 +3,7 @@ from hfi_nb.erasing.targets import *
 import pytest
 import torch
 
+from hfi_nb.backbones.base import Condition
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
@@ -64,19 +65,47 @@ def test_a_rejected_prompt_becomes_the_nearest_safe_prompt_and_counts_by_its_wei
     safe = ['rocket in the style of openmoji', 'house in the style of openmoji', 'house in the style of noto']
     rejected = [('house in the style of ink', .9), 'rocket in the style of ink', 'house in the style of noto']
     targets = make_targets(pipe, rejected=rejected, safe=safe, safe_images=None)
-    assert torch.equal(targets.c_s.tokens,
-                       net.encode([text if isinstance(text, str) else text[0] for text in rejected]).tokens)
     # a rejected prompt is not held
     assert torch.equal(targets.c_safe.tokens, net.encode(safe[:2]).tokens) and targets.sources['both'] == 1
-    assert torch.equal(targets.c_0.tokens, targets.c_safe.tokens[[1, 0, 1]])
-    assert torch.allclose(targets.weight/targets.weight.sum(), torch.tensor([.9, 1, 1])/2.9)
+    ink, noto = (targets.concept == k for k in (0, 1)) # what differs: 'ink' in two prompts, 'noto' in one
+    prompts = net.encode(['house in the style of ink', 'rocket in the style of ink', 'house in the style of noto'])
+    assert torch.equal(Condition.cat([targets.c_s[ink][:2], targets.c_s[noto][:1]]).tokens, prompts.tokens)
+    aims = Condition.cat([targets.c_0[ink][:2], targets.c_0[noto][:1]])
+    assert torch.equal(aims.tokens, targets.c_safe.tokens[[1, 0, 1]])
+    share = targets.weight/targets.weight.sum()
+    assert torch.allclose(share[ink][:2], torch.tensor([.9, 1])/5.8)
+    assert torch.allclose(share[noto].sum(), torch.tensor(1/2.9))
+    # and in other wordings
+    asked, aim = (net.encode([f'{word} style']).tokens[0] for word in ('ink', 'openmoji'))
+    at = int(torch.cdist(targets.c_s.tokens.flatten(1), asked.flatten()[None]).argmin())
+    assert torch.equal(targets.c_s.tokens[at], asked) and torch.equal(targets.c_0.tokens[at], aim)
     assert not targets.bare.any() and targets.rejected.all() and targets.sources['share']['rejected'] == 1
     both = make_targets(pipe, ['ink'], contexts=['house'], rejected=rejected, safe=safe, safe_images=None)
-    assert both.concept.tolist() == [0, 0, 1, 1, 1] and both.rejected.tolist() == [False]*2+[True]*3
+    assert both.concept.unique().tolist() == [0, 1, 2] and both.rejected.tolist() == (both.concept > 0).tolist()
     assert both.sources['share']['rejected'] == .5
     images = sample(pipe, safe, range(3), steps=1)
     assert len(make_targets(pipe, rejected=rejected, safe=safe, safe_images=images).z_safe) == 2
     assert make_targets(pipe, ['ink']).sources['share'] == dict(tokens_and_words=1., rejected=0.)
+
+
+def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
+    assert difference('a doughnut in the style of noto', 'a hot dog in the style of noto') == 'doughnut'
+    assert difference('hot dog, ink style', 'cat, ink style') == 'hot dog' and difference('big cat', 'cat') == 'big'
+    assert difference('cat', 'cat') == '' and difference('cat', '') == '' and difference('a b a b', 'a b') == 'a b'
+    near = {'axe in ink': 'spoon in ink', 'axe in noto': 'spoon in noto', 'axe in blue': 'hammer in blue'}
+    near['a b c d'] = 'x'
+    parts = group_parts(near)
+    assert parts == {'axe': ['axe in ink', 'axe in noto', 'axe in blue'], '': ['a b c d']}
+    rows = swaps(dict.fromkeys(near, 1.), near, dict(axe='hammer'), ['a {}', '{} style'])
+    assert [row[:3] for row in rows[:3]] == [(text, text.replace('axe', 'hammer'), 0) for text in parts['axe']]
+    assert [row[:3] for row in rows[3:5]] == [('a axe', 'a hammer', 0), ('axe style', 'hammer style', 0)]
+    assert [w for *_, w in rows] == [.5]*3+[.75]*2+[1.] and rows[-1][:3] == ('a b c d', 'x', 1)
+    whole = swaps(dict.fromkeys(near, 1.), near, {}, ['a {}']) # no safe part to stand in
+    assert whole == [(text, near[text], k, 1.) for k, group in enumerate(parts.values()) for text in group]
+    pipe = load_pipeline()
+    assert stand_ins(pipe, ['axe'], ['house', 'hammer'], ['a {}']).keys() == {'axe'}
+    assert stand_ins(pipe, ['kitchen knife'], ['sun', 'fork and knife'], ['{}'])['kitchen knife'] == 'fork and knife'
+    assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])
 
 
 def test_where_nothing_was_rated_safe_the_model_s_own_words_are_held_and_not_those_that_are_to_go():

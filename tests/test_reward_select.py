@@ -52,18 +52,34 @@ def test_the_nearest_word_is_that_of_the_thing_whatever_the_other_groups_are():
 
 def test_a_prompt_is_rejected_or_safe_by_the_mean_of_its_images_labels_and_second_looks():
     records = {i: dict(prompt=i[0]) for i in ('a1', 'a2', 'b1', 'b2', 'c1')}
-    p = [.9, .7, .2, .4, .5]
+    p = [.9, .7, .2, .3, .5]
     assert [(k, round(v, 9)) for k, v in rejected_prompts(records, p)] == [('a', .8), ('c', .5)]
-    assert [(k, round(v, 9)) for k, v in safe_prompts(records, p)] == [('b', .7)]
-    said = dict(b1=1., b2=1.) # people disagree with the reward about b: (.6+.7)/2
-    assert round(dict(rejected_prompts(records, p, said))['b'], 9) == .65 and safe_prompts(records, p, said) == []
+    assert [(k, round(v, 9)) for k, v in safe_prompts(records, p)] == [('b', .75)]
+    said = dict(b1=1., b2=1.) # people disagree with the reward about b: (.6+.65)/2
+    assert round(dict(rejected_prompts(records, p, said))['b'], 9) == .625 and safe_prompts(records, p, said) == []
     assert [k for k, _ in rejected_prompts(records, p, said, reviewed=dict(b1=0., c1=1.))] == ['c', 'a']
     assert dict(safe_prompts(records, p, said, reviewed=dict(b1=0.)))['b'] == 1.
     rng = np.random.default_rng(0)
     many = {i: dict(prompt=f'{i % 40}') for i in range(120)}
     yes, no = rejected_prompts(many, q := rng.random(120)), safe_prompts(many, q)
-    assert {k for k, _ in yes} | {k for k, _ in no} == {r['prompt'] for r in many.values()} and len(yes)+len(no) == 40
-    assert all(w >= .5 for _, w in yes+no) and [w for _, w in yes] == sorted((w for _, w in yes), reverse=True)
+    mean = dict(zip(map(str, range(40)), q.reshape(3, 40).mean(0), strict=True)) # numbers share no words
+    assert {k for k, _ in yes} == {k for k, p in mean.items() if p >= .5} and min(w for _, w in yes) >= .5
+    assert {k for k, _ in no} == {k for k, p in mean.items() if p < .3} and min(w for _, w in no) > .7
+    assert [w for _, w in yes] == sorted((w for _, w in yes), reverse=True)
+
+
+def test_words_mend_a_slip_and_are_not_heeded_where_they_explain_nothing():
+    things = ['axe', 'bomb', 'house', 'tree', 'cake', 'fish']
+    texts = [f'{thing} in the style of {style}' for thing in things for style in ('a', 'b', 'c', 'd', 'e')]
+    truth = np.array([float(t.split()[0] in ('axe', 'bomb')) for t in texts])
+    slips = np.where(np.isin(range(30), [3, 17]), 1-truth, truth)
+    mended = heed_words(texts, .1+.8*slips)
+    assert ((mended >= .5) == truth).all() and (mended[[3, 17]] != .1+.8*truth[[3, 17]]).all()
+    records = {str(n): dict(prompt=t) for n, t in enumerate(texts)}
+    assert {t for t, _ in rejected_prompts(records, .1+.8*slips)} == {t for t, y in zip(texts, truth, strict=True) if y}
+    noise = np.random.default_rng(1).random(30)
+    assert (heed_words([f'word{n}' for n in range(30)], noise) == noise).all()
+    assert (heed_words(texts[:5], slips[:5]) == slips[:5]).all() and (heed_words(texts, np.ones(30)) == 1).all()
 
 
 def test_what_cannot_be_a_belief_is_named():

@@ -28,14 +28,14 @@ def solve_edit(W0:torch.Tensor, C:torch.Tensor, G:torch.Tensor, P:torch.Tensor, 
 
 # %% ../../nbs/08a_closed_form.ipynb #13f02858
 def shares(targets:Targets) -> torch.Tensor: # (m,)
-    "How much each row counts: √k in all for k tokens and words, 1 in all for the rejected prompts."
+    "How much each row counts: √k in all for k tokens and words, and for k parts of rejected prompts."
     share = torch.zeros_like(targets.weight)
     for rows in (~targets.rejected, targets.rejected):
         weight, k = targets.weight[rows], len(targets.concept[rows].unique())
         if k: share[rows] = weight/weight.sum()*k**.5
     return share
 
-def concept_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta:float=0.) -> list: # C, G and P
+def concept_rows(pipe:DiffusionPipeline, targets:Targets, retain:float=1., eta=0.) -> list: # C, G and P
     "What cross-attention reads, one row a position; squared errors are means over prompts, `retain` times of P."
     check_plain(pipe)
     c_s, c_0, held = targets.c_s.tokens, targets.c_0.tokens, targets.c_held.tokens
@@ -63,7 +63,7 @@ def edit_projections(old:dict, C, G, P, lam:float, more=()) -> dict: # name → 
     if all(W.isfinite().all() for W in new.values()): return new
     raise HfiError(f'the closed form has no finite solution with lam={lam:g}: give a larger lam')
 
-def read_rows(pipe:DiffusionPipeline, targets:Targets, rows:str, retain:float, eta:float) -> list: # C, G, P
+def read_rows(pipe:DiffusionPipeline, targets:Targets, rows:str, retain:float, eta) -> list: # C, G, P
     "The rows of a kind; `HfiError` for an unknown one."
     if rows not in ROWS: raise HfiError(f'unknown rows {rows!r}: use one of {", ".join(ROWS)}')
     return ROWS[rows](pipe, targets, retain, eta)
@@ -72,7 +72,7 @@ def uce(
     pipe:DiffusionPipeline,
     targets:Targets,
     retain:float=8., # weight of what is held; ours
-    eta:float=.5, # how far beyond c_0; ours, 0 is UCE's
+    eta:float|torch.Tensor=.5, # how far beyond c_0, for all or (m, 1, 1); ours, 0 is UCE's
     lam:float|None=None, # λ; default: the recipe's
     rows:str='all', # positions that are edited: 'all', or 'last' words as UCE's authors do
 ) -> DiffusionPipeline: # shares all but the key and value projections with `pipe`
@@ -83,22 +83,24 @@ def uce(
 
 # %% ../../nbs/08a_closed_form.ipynb #5ea20a02
 def nearest_targets(targets:Targets) -> Condition: # like targets.c_s
-    "Of each prompt with the concept the nearest safe prompt; of a phrase alone the empty one."
-    bare = targets.bare.to(targets.c_s.tokens.device)
-    if bare.all() or not len(targets.c_safe):
+    "Of each prompt with a token the nearest safe prompt; a phrase alone and rejected prompts keep their aims."
+    if targets.bare.all() or not len(targets.c_safe):
         raise HfiError('uce-near aims at safe prompts near those to erase in: give safe=, and contexts= or rejected=')
-    return Condition.where(bare, targets.c_0, targets.c_safe[nearest_rows(targets.c_s, targets.c_safe)])
+    aimed = (targets.bare | targets.rejected).to(targets.c_s.tokens.device)
+    return Condition.where(aimed, targets.c_0, targets.c_safe[nearest_rows(targets.c_s, targets.c_safe)])
 
 def uce_near(
     pipe:DiffusionPipeline,
     targets:Targets,
     retain:float=12., # weight of what is held
     eta:float=.75, # how far beyond the nearest safe prompt
+    eta_rejected:float=.25, # the same for rejected prompts, whose parts have one aim each
     lam:float|None=None, # λ; default: the recipe's for this form
 ) -> DiffusionPipeline: # shares all but the key and value projections with `pipe`
     "UCE aimed at, and beyond, the nearest safe prompts (after 2501.18950); settings are ours."
     lam = backbone_of(pipe).recipe.lam_near if lam is None else lam
-    return uce(pipe, replace(targets, c_0=nearest_targets(targets)), retain, eta, lam)
+    beyond = torch.where(targets.rejected, eta_rejected, eta)[:, None, None].to(targets.c_s.tokens)
+    return uce(pipe, replace(targets, c_0=nearest_targets(targets)), retain, beyond, lam)
 
 # %% ../../nbs/08a_closed_form.ipynb #eba769bc
 def returning_embeddings(new:dict, old:dict, C:torch.Tensor, lam:float) -> torch.Tensor: # like C (n, d)

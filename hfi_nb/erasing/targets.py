@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'rejected_rows', 'vocabulary_words', 'held_prompts', 'hold', 'safe_rows', 'make_targets', 'join_rows']
+           'difference', 'group_parts', 'stand_ins', 'swaps', 'rejected_rows', 'vocabulary_words', 'held_prompts',
+           'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os.path import commonprefix
 
 import torch
 from PIL import Image
@@ -25,7 +27,7 @@ class Targets:
     "Prompts with the concept, what they become, and what must stay; as embeddings and latents. m rows, k safe rows."
     c_s:Condition # m rows
     c_0:Condition # m rows, row by row what c_s becomes; of a prompt without the phrase, word beside word
-    concept:torch.Tensor # (m,) number of the token or word in each row; rejected prompts share the last number
+    concept:torch.Tensor # (m,) number of the token, word or rejected part in each row
     weight:torch.Tensor # (m,) how often each row is learned from, relative to the others
     c_safe:Condition # k rows, prompts that must stay
     c_anchor:Condition # k rows, the same prompts with the concept; no rows where they were not asked for
@@ -121,12 +123,64 @@ def token_rows(pipe:DiffusionPipeline, tokens:list, concept:Concept, contexts:li
     weight = [float(weights[k]) if weights else 1. for k in number]
     return Rows(c_s, c_0, ends(pipe, ids_s), number, weight)
 
-def rejected_rows(pipe:DiffusionPipeline, rejected:dict, c_safe:Condition, number:int, total:float) -> Rows:
-    "Rows of rejected prompts, each aimed at the nearest safe prompt; their weights add up to `total`."
+def difference(text:str, other:str) -> str:
+    "The words of a prompt that another has not, from the first to the last; '' where they are most of its words."
+    a, b = text.split(), other.split()
+    start = len(commonprefix([a, b])) # of lists, in words
+    end = len(commonprefix([a[start:][::-1], b[start:][::-1]]))
+    part = ' '.join(a[start:len(a)-end]).strip(',.;:!?')
+    return part if 2*len(part.split()) <= len(a) else ''
+
+def group_parts(nearest:dict) -> dict: # nearest: prompt → prompt of the other kind; part → prompts
+    "Prompts by the part in which they differ from their nearest of the other kind."
+    parts = {}
+    for text, other in nearest.items(): parts.setdefault(difference(text, other), []).append(text)
+    return parts
+
+def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str]) -> dict: # part → safe part
+    "Of each part the safe part whose embeddings in the templates are nearest; nothing where there are no safe parts."
+    if not parts or not safe_parts: return {}
+    def said(texts, template):
+        return backbone_of(pipe).encode([template.replace('{}', text) for text in texts]).tokens.flatten(1).float()
+    apart = sum(torch.cdist(said(parts, template), said(safe_parts, template)) for template in templates)
+    return {part: safe_parts[i] for part, i in zip(parts, apart.argmin(1).tolist(), strict=True)}
+
+def swaps(
+    rejected:dict, # prompt → weight
+    nearest:dict, # prompt → safe prompt
+    instead:dict, # part → safe part
+    wordings:Sequence[str], # texts with `{}`
+) -> list: # (prompt, what it becomes, number of the part, weight)
+    "Rejected prompts and other wordings of their parts, with what stands in; whole prompts where there is no part."
+    rows = []
+    for k, (part, found) in enumerate(group_parts(nearest).items()):
+        other = instead.get(part)
+        if not other:
+            rows += [(text, nearest[text], k, rejected[text]) for text in found]
+            continue
+        rows += [(text, text.replace(part, other), k, rejected[text]/2) for text in found]
+        each = sum(rejected[text] for text in found)/2/len(wordings)
+        rows += [(text.replace('{}', part), text.replace('{}', other), k, each) for text in wordings]
+    return rows
+
+def rejected_rows(
+    pipe:DiffusionPipeline, concept:Concept, contexts:list, rejected:dict, safe:list, c_safe:Condition,
+    number:int, # of the first part
+    total:float, # of all weights
+) -> Rows:
+    "Rows of rejected prompts and of what they have in common, in other wordings."
     net, texts = backbone_of(pipe), list(rejected)
-    c_s, whole = net.encode(texts), sum(rejected.values())
-    weight = [rejected[text]*total/whole for text in texts]
-    return Rows(c_s, c_safe[nearest_rows(c_s, c_safe)], ends(pipe, net.tokenize(texts)[0]), [number]*len(texts), weight)
+    c_rejected = net.encode(texts)
+    nearest = {text: safe[i] for text, i in zip(texts, nearest_rows(c_rejected, c_safe).tolist(), strict=True)}
+    back = {text: texts[i] for text, i in zip(safe, nearest_rows(c_safe, c_rejected).tolist(), strict=True)}
+    parts = [part for part in group_parts(nearest) if part]
+    safe_parts = sorted(set(group_parts(back))-{'', *parts})
+    instead = stand_ins(pipe, parts, safe_parts, concept.templates)
+    wordings = other_wordings(pipe, concept, contexts, parts)
+    asked, aims, part, weight = zip(*swaps(rejected, nearest, instead, wordings), strict=True)
+    scale = total/sum(weight)
+    return Rows(net.encode(asked), net.encode(aims), ends(pipe, net.tokenize(asked)[0]),
+                [number+k for k in part], [w*scale for w in weight])
 
 # %% ../../nbs/07a_targets.ipynb #ffc5f925
 def vocabulary_words(pipe:DiffusionPipeline, n:int, banned:Sequence[str]=()) -> list: # words, the same ones each time
@@ -140,13 +194,25 @@ def held_prompts(
     concept:Concept,
     contexts:Sequence[str],
     erased:Sequence[str], # words that are to go
-    n:int=150, # words of the vocabulary
+    n:int=400, # words of the vocabulary
 ) -> list: # texts
     "What stands in for safe prompts (ours): contexts, words of the vocabulary, and those words said as the concept is."
     words = vocabulary_words(pipe, n, erased)
     places = ['', *contexts]
     said = [insert_phrase(places[i % len(places)], concept.say(word)) for i, word in enumerate(words)]
     return list(dict.fromkeys([*(insert_phrase(text, '') for text in contexts), *words, *said]))
+
+def other_wordings(
+    pipe:DiffusionPipeline,
+    concept:Concept,
+    contexts:Sequence[str],
+    parts:Sequence[str], # whose own words are not among those that stand beside them
+    n:int=24, # words of the vocabulary
+) -> list: # texts
+    "Where a part of a prompt may stand, as `{}`: in templates, in every context, beside words of the vocabulary."
+    words = vocabulary_words(pipe, n, parts)
+    beside = [f'{word} {{}}' if i % 2 else f'{{}} {word}' for i, word in enumerate(words)]
+    return [*concept.templates, *(insert_phrase(text, concept.say('{}')) for text in contexts), *beside]
 
 def hold(c_safe:Condition, c_spare:Condition) -> tuple: # the rows that are held, and how much each counts
     "Safe prompts and what stands in for them or beside them; each of the two that is there counts alike."
@@ -193,7 +259,9 @@ def make_targets(
     held = hold(found[0], backbone_of(pipe).encode(spare) if spare else found[0][:0])
     parts = [token_rows(pipe, tokens, concept, contexts, weights)] if tokens else []
     total = sum(parts[0].weight) if tokens else len(rejected) # rejected prompts are learned from as often as all tokens
-    if rejected: parts.append(rejected_rows(pipe, rejected, found[0], len(tokens), total))
+    if rejected:
+        texts = [safe[i] for i in kept]
+        parts.append(rejected_rows(pipe, concept, contexts, rejected, texts, found[0], len(tokens), total))
     counts = dict(tokens=len(soft), words=len(tokens)-len(soft), contexts=len(contexts), rejected=len(rejected))
     return join_rows(pipe, parts, found, held, counts | dict(safe=len(kept), both=len(safe)-len(kept)))
 
@@ -201,8 +269,8 @@ def join_rows(pipe:DiffusionPipeline, parts:list, found:tuple, held:tuple, count
     "`Targets` of the rows of all sources."
     weight = torch.tensor([w for part in parts for w in part.weight], dtype=torch.float32)
     concept = torch.tensor([k for part in parts for k in part.concept])
-    rejected = concept == counts['tokens']+counts['words']
-    share = float(weight[rejected].sum()/weight.sum())
+    rejected = concept >= counts['tokens']+counts['words']
+    share = round(float(weight[rejected].double().sum()/weight.double().sum()), 6)
     sources = counts | dict(share=dict(tokens_and_words=1-share, rejected=share))
     empty = backbone_of(pipe).encode([None]) if rejected.all() else parts[0].c_0[:1]
     c_s, c_0 = (Condition.cat(getattr(part, name) for part in parts) for name in ('c_s', 'c_0'))
