@@ -10,7 +10,7 @@ __all__ = ['Kind', 'Purpose', 'Formula', 'Method', 'Preset', 'Sampler', 'Judge',
 # %% ../nbs/12d_choices.ipynb #c268a397
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .concept import Concept
 from .core import HfiError
@@ -50,16 +50,17 @@ def check_judge(judge:str, texts:Path|None, clip:str|None, study:bool):
                    '"q16" with --texts PROMPTS.npy; "reward" with a study; or "people" with an evaluated study, '
                    'after `hfi label STUDY --panel pairs`')
 
-def read_judge(judge:str, texts:Path|None, clip:str|None, study=None):
+def read_judge(judge:str, texts:Path|None, clip:str|None, study:Any=None):
     "A judge by its name; `HfiError` for one that is unknown or lacks something."
     check_judge(judge, texts, clip, bool(study))
     from hfi_nb.measure import judges
     if judge == 'nudenet': return judges.nude_detector()
     if judge == 'q16': return judges.q16_detector(str(texts))
-    if judge == 'clip':
+    if judge == 'clip' and texts:
         yes, *no = read_lines(texts)
         others = {f'other {i}': text for i, text in enumerate(no)}
         return judges.ClipJudge('unwanted', {'concept': {'unwanted': yes} | others}, clip)
+    assert study is not None # `check_judge` has said so
     if judge == 'people':
         from hfi_nb.feedback.ranking import evaluation_pairs, people_judge
         study.stages.check('evaluation') # people look at its image pairs

@@ -92,8 +92,8 @@ def read_measured(folder:str|Path): # → Evaluation
     "The evaluation of a study; `HfiError` where there is none, or one that measured another erased model."
     from hfi_nb.measure.evaluate import Evaluation # loads torch, which the terminal's checks do without
     found, own = Evaluation.load(folder), erased_hash(folder)
-    was = found.meta.get('erased') or own
-    if was == own or own is None: return found
+    was = str(found.meta.get('erased') or own)
+    if own is None or own == was: return found
     raise HfiError(f'{folder}/evaluation.json measured another model ({was[:12]}) than {folder}/erased '
                    f'({own[:12]}): run `hfi evaluate {folder}` again')
 

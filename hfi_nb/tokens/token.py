@@ -69,8 +69,9 @@ class SoftToken:
 
     def _repr_html_(self) -> str:
         n, width = self.vectors.shape
-        told = {True: ' chosen by <b>simulated</b> feedback', False: ' chosen by feedback'}
-        who = told.get(self.meta.get('simulated'), '') # nobody is asked where images are given
+        simulated = self.meta.get('simulated') # nobody is asked where images are given
+        kind = 'feedback' if simulated is False else '<b>simulated</b> feedback'
+        who = '' if simulated is None else f' chosen by {kind}'
         def fact(name): return html.escape(str(self.meta.get(name, '?')))
         return (f'<b>Soft token</b> <code>{html.escape(self.name)}</code>: {n} × {width}, '
                 f'from {fact("pictures")} images{who}, '
