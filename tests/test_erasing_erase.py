@@ -53,11 +53,9 @@ def test_what_does_not_fit_together_is_said_before_any_work():
 
 
 def test_a_purpose_chooses_the_method():
-    assert choose(
-        'prompt', ['ink'], ['house'], ['cat'], []) == ('uce-near', None) == choose('prompt', [], [], ['cat'], ['fox'])
-    assert choose('prompt', ['ink'], ['house'], [], []) == ('uce', None) == choose('prompt', ['ink'], [], ['cat'], [])
-    assert choose('weights', ['ink'], ['house'], ['cat'], []) == ('esd-x', None)
-    assert choose('weights', [], [], ['cat'], ['fox']) == ('esd-x', 'uce-near')
+    assert choose('prompt', ['ink'], ['house'], ['cat'], []) == 'uce-near' == choose('prompt', [], [], ['cat'], ['fox'])
+    assert choose('prompt', ['ink'], ['house'], [], []) == 'uce' == choose('prompt', ['ink'], [], ['cat'], [])
+    assert choose('weights', ['ink'], ['house'], ['cat'], []) == 'esd-x' == choose('weights', [], [], ['cat'], ['fox'])
 
 
 def test_the_preset_paper_is_the_published_algorithm_what_is_set_by_hand_wins_and_the_recipe_knows_better():
@@ -111,7 +109,7 @@ def test_rejected_prompts_erase_without_a_word_or_token_alone_and_beside_them_an
     assert not same(erase(pipe, rejected=rejected[:1]+[('rocket in the style of ink', .1)], purpose='prompt', **given),
                     alone)
     trained = erase(pipe, rejected=rejected, updates=1, trajectories=1, steps=2, batch=2, **given)
-    assert (erasing_facts(trained)['method'], erasing_facts(trained)['start']) == ('esd-x', 'uce-near')
+    assert (erasing_facts(trained)['method'], erasing_facts(trained)['start']) == ('esd-x', None)
 
 
 def test_a_ruined_model_is_noticed_and_so_is_one_that_did_not_change_the_check_changes_no_bit():

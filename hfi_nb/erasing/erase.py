@@ -58,13 +58,13 @@ def preset_settings(pipe:DiffusionPipeline, method:str, preset:str) -> dict:
 # %% ../../nbs/08b_erase.ipynb #3932d89b
 def choose(
     purpose:str, tokens:Sequence, contexts:Sequence, safe:Sequence, rejected:Sequence,
-) -> tuple[str, str|None]: # method, start
+) -> str: # a method
     "A method for a purpose: a formula for a model behind a prompt, training for weights that are given away."
     if purpose not in PURPOSES:
         raise HfiError(f'unknown purpose {purpose!r}: use "prompt" (behind a prompt) or "weights" (given away)')
     near = len(safe) > 0 and (len(rejected) > 0 or (len(tokens) > 0 and len(contexts) > 0))
-    if purpose == 'prompt': return 'uce-near' if near else 'uce', None
-    return 'esd-x', 'uce-near' if len(rejected) else None
+    if purpose == 'prompt': return 'uce-near' if near else 'uce'
+    return 'esd-x'
 
 def check_choice(method:str, start:str|None, settings:dict, preset:str, rejected:Sequence):
     "`HfiError` for a combination that does not exist."
@@ -105,9 +105,7 @@ def erase(
     **settings, # of the method: see `settings_of`
 ) -> DiffusionPipeline: # shares all but the changed weights with `pipe`
     "Erase a concept; `HfiError`, before any work, for what does not fit. `erasing_facts` says how it was done."
-    if method is None:
-        method, begin = choose(purpose, tokens, contexts, safe, rejected)
-        start = start or begin
+    method = method or choose(purpose, tokens, contexts, safe, rejected)
     check_choice(method, start, settings, preset, rejected)
     check_plain(pipe)
     settings = preset_settings(pipe, method, preset) | settings
