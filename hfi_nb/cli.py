@@ -204,7 +204,7 @@ def erase(
     every:int=None, # gradients between checkpoints
     checkpointing:bool=None, # less memory, a third more time
     seed:int=None, # of training points and noise
-    rejected:bool=None, # erase the prompts whose images were rejected, too; by default where safe prompts are known
+    rejected:bool=None, # erase the prompts whose images were rejected, too; by default behind a prompt, and for objects
     images:Path=None, # without a study: folder of images of what is unwanted, three to five are enough
     without:Path=None, # with --images: the same images without it, under the same names
     leco:Path=None, # without a study: prompt file of LECO

@@ -193,12 +193,12 @@ def erase_study(
     contexts:Sequence[str], # benign prompts
     purpose:str='weights', # who will hold the model: 'weights' are given away, or it stays behind a 'prompt'
     method:str|None=None, # of `erase`; default: what suits the purpose
-    rejected:bool|None=None, # erase the prompts whose images were rejected, too; default: where safe prompts are known
+    rejected:bool|None=None, # erase the prompts whose images were rejected, too; default: behind a prompt, and for objects
     **settings, # of `erase`
 ) -> DiffusionPipeline:
     "The safe pipeline, saved to `erased/`."
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
-    if rejected is None: rejected = bool(safe) and settings.get('preset') != 'paper' # the papers know no such prompts
+    if rejected is None: rejected = purpose == 'prompt' or (study.concept.is_object and bool(safe))
     prompts = [tuple(row) for row in read_json(study.folder/'selection.json')['rejected']] if rejected else []
     method = method or choose(purpose, study.tokens(), contexts, safe, prompts)
     opposed = [] if method in CLOSED else opposed_tokens(study, contexts, **settings)
