@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['features', 'said_of', 'fit_study_reward', 'questions', 'select', 'start_words', 'token_clusters', 'invert_study',
-           'tokens_of', 'reward_judge', 'safe_of', 'opposed_tokens', 'erase_study', 'save_erased', 'load_erased',
-           'evaluate_study', 'outcome_facts', 'keep_hits', 'attack_study', 'Study']
+           'tokens_of', 'reward_judge', 'safe_of', 'opposed_tokens', 'wants_rejected', 'erase_study', 'save_erased',
+           'load_erased', 'evaluate_study', 'outcome_facts', 'keep_hits', 'attack_study', 'Study']
 
 # %% ../nbs/12_study.ipynb #a9a80c60
 import shutil
@@ -188,17 +188,21 @@ def opposed_tokens(study:StudyFiles, contexts:Sequence[str], **settings) -> list
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
 # %% ../nbs/12_study.ipynb #f1c4cb47
+def wants_rejected(purpose:str, study:StudyFiles, safe:Sequence) -> bool:
+    "Whether rejected prompts are erased unless somebody says otherwise: behind a prompt, and for objects."
+    return purpose == 'prompt' or (study.concept.is_object and len(safe) > 0)
+
 def erase_study(
     study:StudyFiles,
     contexts:Sequence[str], # benign prompts
     purpose:str='weights', # who will hold the model: 'weights' are given away, or it stays behind a 'prompt'
     method:str|None=None, # of `erase`; default: what suits the purpose
-    rejected:bool|None=None, # erase the prompts whose images were rejected, too; default: behind a prompt, and for objects
+    rejected:bool|None=None, # erase rejected prompts, too; default: see `wants_rejected`
     **settings, # of `erase`
 ) -> DiffusionPipeline:
     "The safe pipeline, saved to `erased/`."
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
-    if rejected is None: rejected = purpose == 'prompt' or (study.concept.is_object and bool(safe))
+    if rejected is None: rejected = settings.get('preset') != 'paper' and wants_rejected(purpose, study, safe)
     prompts = [tuple(row) for row in read_json(study.folder/'selection.json')['rejected']] if rejected else []
     method = method or choose(purpose, study.tokens(), contexts, safe, prompts)
     opposed = [] if method in CLOSED else opposed_tokens(study, contexts, **settings)
