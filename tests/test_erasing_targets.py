@@ -108,6 +108,38 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])
 
 
+def test_a_part_is_swapped_as_whole_words_whatever_the_case_and_the_space_between():
+    assert swap('cartoon art, (art) in noto', 'art', 'music') == 'cartoon music, (music) in noto'
+    assert swap('a hot \n dog in noto', 'hot dog', r'\1 {}') == r'a \1 {} in noto'
+    assert difference('A  hot\tdog in noto', 'a cat IN Noto') == 'hot dog' and difference('House', 'house') == ''
+    pipe = load_pipeline()
+    net = backbone_of(pipe)
+    safe = ['spoon in the style of noto', 'house in the style of noto']
+    targets = make_targets(pipe, rejected=['hot  dog in the style of noto'], safe=safe, safe_images=None)
+    assert not (targets.c_s.tokens == targets.c_0.tokens).flatten(1).all(1).any() # none is its own aim
+    targets = make_targets(pipe, rejected=[' Spoon in the style of noto '], safe=safe, safe_images=None)
+    assert targets.sources['both'] == 1 and torch.equal(targets.c_safe.tokens, net.encode(safe[1:]).tokens)
+    for odd in (' ', None, 7, (None, .5), ('axe', 1, 2)):
+        with pytest.raises(HfiError, match='rejected holds'): make_targets(pipe, rejected=['axe', odd], safe=safe)
+    with pytest.raises(HfiError, match="weight bomb: give a positive"): read_rejected([('axe', 'bomb')])
+
+
+def test_wordings_too_long_for_the_model_are_left_out_and_no_rejected_prompt_is():
+    pipe = load_pipeline()
+    net = backbone_of(pipe)
+    full = 'a house and a bell and a fox '*3 # room for one word in a style, not for four
+    asked, fine = 'cat bell key fox in the big house', 'axe in the big house'
+    def targets_of(asked, fine, contexts=()):
+        return make_targets(pipe, rejected=[asked], safe=[fine], safe_images=None, contexts=contexts)
+    short, long = targets_of(asked, fine, ['house']), targets_of(asked, fine, [full])
+    assert len(short.c_s) == len(long.c_s)+1 and torch.equal(long.c_s.tokens[:1], net.encode([asked]).tokens)
+    nearest = dict(axe='key')
+    rows = [('axe', full+' key'*9, 0, 1.), (full+' key'*9, 'key', 0, 1.), ('key', full+' key'*9, 0, 1.)]
+    assert fitting(pipe, rows, nearest) == [('axe', 'key', 0, 1.)]
+    # a word that takes all the room of a prompt is no part
+    assert len(targets_of('a '+'🔪'*7, 'a cat').c_s) == 1
+
+
 def test_where_nothing_was_rated_safe_the_model_s_own_words_are_held_and_not_those_that_are_to_go():
     pipe = load_pipeline()
     held = held_prompts(pipe, Concept('a style'), ['house', 'cat face'], ['ink'], n=1000)

@@ -82,6 +82,18 @@ def test_words_mend_a_slip_and_are_not_heeded_where_they_explain_nothing():
     assert (heed_words(texts[:5], slips[:5]) == slips[:5]).all() and (heed_words(texts, np.ones(30)) == 1).all()
 
 
+def test_words_are_found_between_commas_and_blank_prompts_are_none():
+    tags = ['axe,sky', 'sea,axe', 'red,axe,sun', 'sky,red', 'sea,sun', 'red,sea,sky']
+    texts = [f'{text},n{n}' for text in tags for n in range(5)]
+    truth = np.array([float('axe' in text.split(',')) for text in texts])
+    slips = np.where(np.arange(30) == 2, 1-truth, truth)
+    assert ((heed_words(texts, .1+.8*slips) >= .5) == truth).all()
+    blank = [' '*n for n in range(30)]
+    assert heed_words(blank, truth).shape == (30,) == heed_words([',', *blank[1:]], truth).shape
+    records = {str(n): dict(prompt=text) for n, text in enumerate(['axe', '', ' ', None, '\n'])}
+    assert rejected_prompts(records, [.9]*5) == [('axe', .9)] and safe_prompts(records, [.1]*5) == [('axe', .9)]
+
+
 def test_what_cannot_be_a_belief_is_named():
     records = dict(a=dict(prompt='x'), b=dict(prompt='y'))
     wrong = [([.5], {}, '1 probabilities for 2 images'),

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'difference', 'group_parts', 'stand_ins', 'swaps', 'rejected_rows', 'vocabulary_words', 'held_prompts',
-           'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
+           'difference', 'group_parts', 'stand_ins', 'swap', 'swaps', 'fits', 'fitting', 'rejected_rows',
+           'vocabulary_words', 'held_prompts', 'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from os.path import commonprefix
 
 import torch
@@ -80,8 +82,11 @@ def read_rejected(rejected:Sequence) -> dict: # prompt → weight
     "Rejected prompts, each a text or a pair (text, weight), with their weights; a prompt given twice counts twice."
     found = {}
     for item in as_list(rejected, 'rejected'):
-        text, weight = (item, 1.) if isinstance(item, str) else item
-        if not 0 < weight < float('inf'):
+        try: text, weight = (item, 1.) if isinstance(item, str) else item
+        except (TypeError, ValueError): text, weight = None, 1.
+        if not isinstance(text, str) or not text.strip():
+            raise HfiError(f'rejected holds {item!r}: give a prompt that says something, or a pair (prompt, weight)')
+        if not isinstance(weight, Real) or not 0 < weight < float('inf'):
             raise HfiError(f'rejected prompt {text[:40]!r} has weight {weight}: give a positive number')
         found[text] = found.get(text, 0.)+float(weight)
     return found
@@ -125,9 +130,10 @@ def token_rows(pipe:DiffusionPipeline, tokens:list, concept:Concept, contexts:li
 
 def difference(text:str, other:str) -> str:
     "The words of a prompt that another has not, from the first to the last; '' where they are most of its words."
-    a, b = text.split(), other.split()
-    start = len(commonprefix([a, b])) # of lists, in words
-    end = len(commonprefix([a[start:][::-1], b[start:][::-1]]))
+    a = text.split()
+    one, two = text.casefold().split(), other.casefold().split()
+    start = len(commonprefix([one, two])) # of lists, in words
+    end = len(commonprefix([one[start:][::-1], two[start:][::-1]]))
     part = ' '.join(a[start:len(a)-end]).strip(',.;:!?')
     return part if 2*len(part.split()) <= len(a) else ''
 
@@ -145,6 +151,11 @@ def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Seq
     apart = sum(torch.cdist(said(parts, template), said(safe_parts, template)) for template in templates)
     return {part: safe_parts[i] for part, i in zip(parts, apart.argmin(1).tolist(), strict=True)}
 
+def swap(text:str, part:str, other:str) -> str:
+    "A prompt with a part of it replaced wherever it stands as whole words, whatever the space between them."
+    words = r'\s+'.join(map(re.escape, part.split()))
+    return re.sub(rf'(?<!\w){words}(?!\w)', lambda found: other, text)
+
 def swaps(
     rejected:dict, # prompt → weight
     nearest:dict, # prompt → safe prompt
@@ -158,10 +169,23 @@ def swaps(
         if not other:
             rows += [(text, nearest[text], k, rejected[text]) for text in found]
             continue
-        rows += [(text, text.replace(part, other), k, rejected[text]/2) for text in found]
+        rows += [(text, swap(text, part, other), k, rejected[text]/2) for text in found]
         each = sum(rejected[text] for text in found)/2/len(wordings)
         rows += [(text.replace('{}', part), text.replace('{}', other), k, each) for text in wordings]
     return rows
+
+def fits(pipe:DiffusionPipeline, text:str) -> bool:
+    "Whether the model reads a prompt to its end."
+    try: return bool(backbone_of(pipe).tokenize([text]))
+    except HfiError: return False
+
+def fitting(pipe:DiffusionPipeline, rows:list, nearest:dict) -> list: # like rows of `swaps`
+    "Without wordings that are too long; a rejected prompt too long with its stand-in becomes the nearest safe one."
+    found = []
+    for text, aim, k, weight in rows:
+        if fits(pipe, text) and fits(pipe, aim): found.append((text, aim, k, weight))
+        elif text in nearest: found.append((text, nearest[text], k, weight))
+    return found
 
 def rejected_rows(
     pipe:DiffusionPipeline, concept:Concept, contexts:list, rejected:dict, safe:list, c_safe:Condition,
@@ -173,11 +197,13 @@ def rejected_rows(
     c_rejected = net.encode(texts)
     nearest = {text: safe[i] for text, i in zip(texts, nearest_rows(c_rejected, c_safe).tolist(), strict=True)}
     back = {text: texts[i] for text, i in zip(safe, nearest_rows(c_safe, c_rejected).tolist(), strict=True)}
-    parts = [part for part in group_parts(nearest) if part]
-    safe_parts = sorted(set(group_parts(back))-{'', *parts})
+    def sayable(part): return part and all(fits(pipe, text.replace('{}', part)) for text in concept.templates)
+    parts = [part for part in group_parts(nearest) if sayable(part)]
+    safe_parts = [part for part in sorted(set(group_parts(back))-{*parts}) if sayable(part)]
     instead = stand_ins(pipe, parts, safe_parts, concept.templates)
     wordings = other_wordings(pipe, concept, contexts, parts)
-    asked, aims, part, weight = zip(*swaps(rejected, nearest, instead, wordings), strict=True)
+    rows = fitting(pipe, swaps(rejected, nearest, instead, wordings), nearest)
+    asked, aims, part, weight = zip(*rows, strict=True)
     scale = total/sum(weight)
     return Rows(net.encode(asked), net.encode(aims), ends(pipe, net.tokenize(asked)[0]),
                 [number+k for k in part], [w*scale for w in weight])
@@ -248,7 +274,8 @@ def make_targets(
     rejected, concept = read_rejected(rejected), concept or Concept('unwanted')
     images = None if safe_images is None else list(safe_images)
     check_sources(tokens, weights, rejected, safe, images)
-    kept = [i for i, text in enumerate(safe) if text not in rejected]
+    gone = {tuple(text.casefold().split()) for text in rejected}
+    kept = [i for i, text in enumerate(safe) if tuple(text.casefold().split()) not in gone]
     if rejected and not kept: raise HfiError('a rejected prompt is aimed at the nearest safe prompt: give safe=')
     images = images and [images[i] for i in kept]
     phrases = [concept.say(getattr(t, 'name', t)) for t in tokens if anchors]

@@ -127,16 +127,17 @@ def heed_words(prompts:Sequence[str], belief, ridge:float=.3) -> np.ndarray: # (
     The words' forecast is cross-validated; the share of variance that it explains is how much it counts."""
     belief = np.asarray(belief, float)
     if len(belief) < 20 or not belief.std(): return belief
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r'\S+', sublinear_tf=True)
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r'[^\s,]+|^[\s,]*$', sublinear_tf=True)
     folds = KFold(20, shuffle=True, random_state=0)
     said = cross_val_predict(make_pipeline(words, Ridge(ridge)), prompts, belief, cv=folds).clip(0, 1)
     own = (1-max(0, r2_score(belief, said)))**2
     return own*belief+(1-own)*said
 
 def prompt_beliefs(records:dict, probability, labels=(), reviewed=()) -> dict: # prompt → number in [0, 1]
-    "How likely each prompt gives unwanted images: by its images, or those that had a second look, and by its words."
+    "How likely each prompt gives unwanted images: by its images, or those that had a second look, and by its words. Blank ones are left out."
     found, reviewed, groups = beliefs(records, probability, labels), dict(reviewed), {}
-    for i, record in records.items(): groups.setdefault(record['prompt'], []).append(i)
+    for i, record in records.items():
+        if (record['prompt'] or '').strip(): groups.setdefault(record['prompt'], []).append(i)
     means = []
     for ids in groups.values():
         looked = [reviewed[i] for i in ids if i in reviewed]
