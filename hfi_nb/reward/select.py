@@ -134,7 +134,7 @@ def heed_words(prompts:Sequence[str], belief, ridge:float=.3) -> np.ndarray: # (
     return own*belief+(1-own)*said
 
 def prompt_beliefs(records:dict, probability, labels=(), reviewed=()) -> dict: # prompt → number in [0, 1]
-    "How likely each prompt gives unwanted images: by its images, or those that had a second look, and by its words. Blank ones are left out."
+    "How likely each prompt that is not blank gives unwanted images: by its images or their second look, and its words."
     found, reviewed, groups = beliefs(records, probability, labels), dict(reviewed), {}
     for i, record in records.items():
         if (record['prompt'] or '').strip(): groups.setdefault(record['prompt'], []).append(i)
