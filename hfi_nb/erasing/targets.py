@@ -174,13 +174,14 @@ def swaps(
         rows += [(text.replace('{}', part), text.replace('{}', other), k, each) for text in wordings]
     return rows
 
-def fits(pipe:DiffusionPipeline, text:str) -> bool:
-    "Whether the model reads a prompt to its end."
-    try: return bool(backbone_of(pipe).tokenize([text]))
+def fits(pipe:DiffusionPipeline, *texts:str) -> bool:
+    "Whether the model reads all of these prompts to their ends."
+    try: return bool(backbone_of(pipe).tokenize(texts))
     except HfiError: return False
 
 def fitting(pipe:DiffusionPipeline, rows:list, nearest:dict) -> list: # like rows of `swaps`
     "Without wordings that are too long; a rejected prompt too long with its stand-in becomes the nearest safe one."
+    if fits(pipe, *(text for row in rows for text in row[:2])): return rows # at once is faster than one by one
     found = []
     for text, aim, k, weight in rows:
         if fits(pipe, text) and fits(pipe, aim): found.append((text, aim, k, weight))
@@ -197,7 +198,7 @@ def rejected_rows(
     c_rejected = net.encode(texts)
     nearest = {text: safe[i] for text, i in zip(texts, nearest_rows(c_rejected, c_safe).tolist(), strict=True)}
     back = {text: texts[i] for text, i in zip(safe, nearest_rows(c_safe, c_rejected).tolist(), strict=True)}
-    def sayable(part): return part and all(fits(pipe, text.replace('{}', part)) for text in concept.templates)
+    def sayable(part): return part and fits(pipe, *(text.replace('{}', part) for text in concept.templates))
     parts = [part for part in group_parts(nearest) if sayable(part)]
     safe_parts = [part for part in sorted(set(group_parts(back))-{*parts}) if sayable(part)]
     instead = stand_ins(pipe, parts, safe_parts, concept.templates)
