@@ -77,6 +77,9 @@ def test_words_mend_a_slip_and_are_not_heeded_where_they_explain_nothing():
     assert ((mended >= .5) == truth).all() and (mended[[3, 17]] != .1+.8*truth[[3, 17]]).all()
     records = {str(n): dict(prompt=t) for n, t in enumerate(texts)}
     assert {t for t, _ in rejected_prompts(records, .1+.8*slips)} == {t for t, y in zip(texts, truth, strict=True) if y}
+    # a person's no is not held in place, whatever the words say
+    assert texts[11] in dict(safe_prompts(records, .1+.8*slips))
+    assert texts[11] not in dict(safe_prompts(records, .1+.8*slips, {'11': 1.}))
     noise = np.random.default_rng(1).random(30)
     assert (heed_words([f'word{n}' for n in range(30)], noise) == noise).all()
     assert (heed_words(texts[:5], slips[:5]) == slips[:5]).all() and (heed_words(texts, np.ones(30)) == 1).all()

@@ -152,9 +152,14 @@ def rejected_prompts(records:dict, probability, labels=(), reviewed=()) -> list:
     return sorted(((prompt, p) for prompt, p in means.items() if p >= .5), key=lambda row: (-row[1], row[0]))
 
 def safe_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in (.7, 1])]
-    "Prompts whose images are surely wanted (p < .3), safest first; the weight is 1 − p."
+    "Prompts whose images are surely wanted (p < .3) and that no person rejected, safest first; the weight is 1 − p."
     means = prompt_beliefs(records, probability, labels, reviewed)
-    return sorted(((prompt, 1-p) for prompt, p in means.items() if p < SAFE), key=lambda row: (-row[1], row[0]))
+    again = {i: share for i, share in dict(reviewed).items() if i in records}
+    looked = {records[i]['prompt'] for i in again} # a second look outranks the first answers
+    first = {i: share for i, share in dict(labels).items() if records[i]['prompt'] not in looked}
+    no = {records[i]['prompt'] for i, share in (first | again).items() if share >= .5}
+    safe = ((prompt, 1-p) for prompt, p in means.items() if p < SAFE and prompt not in no)
+    return sorted(safe, key=lambda row: (-row[1], row[0]))
 
 def second_look(
     selected, # ids of chosen images, or (prompt, weight) rows of `rejected_prompts`
