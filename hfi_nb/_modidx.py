@@ -1540,6 +1540,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.safe_prompts': ('selection.html#safe_prompts', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.second_look': ('selection.html#second_look', 'hfi_nb/reward/select.py'),
+                                      'hfi_nb.reward.select.split_prompts': ('selection.html#split_prompts', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.top_k': ('selection.html#top_k', 'hfi_nb/reward/select.py'),
                                       'hfi_nb.reward.select.weights': ('selection.html#weights', 'hfi_nb/reward/select.py')},
             'hfi_nb.stages': { 'hfi_nb.stages.Records': ('stages.html#records', 'hfi_nb/stages.py'),

@@ -32,7 +32,7 @@ from .reward.ask import acquisition_order, first_page
 from .reward.features import image_features, load_clip, text_features
 from .reward.model import RewardModel, fit_reward
 from .reward.select import OBJECT_THRESHOLD, STYLE_THRESHOLD, beliefs, clusters, nearest_words
-from .reward.select import rejected_prompts, safe_prompts, top_k, weights
+from .reward.select import split_prompts, top_k, weights
 from .study_folder import PREVIOUS, StudyFiles
 from .tokens.inversion import Cluster, check_token, invert_all
 from .tokens.token import SoftToken
@@ -99,10 +99,7 @@ def select(
     top = [n for n in top_k(score, ids, k, seen, **settings) if score[n] >= .5]
     if not top: raise HfiError('no image is likelier unwanted than wanted: label more images, '
                                'or sample candidates that show the concept')
-    asked = {i: record for i, record in records.items() if record['prompt']}
-    chance = [g for g, record in zip(guess, records.values(), strict=True) if record['prompt']]
-    known = {i: share for i, share in said.items() if i in asked}
-    held = safe_prompts(asked, chance, known)
+    rejected, held = split_prompts(records, guess, said)
     texts = {'', *(text for text, _ in held)}
     fine = [n for n, (i, record) in enumerate(records.items()) if (record['prompt'] or '') in texts]
     fine = [n for n in fine if max(said.get(ids[n], 1), guess[n]) < .5]
@@ -111,7 +108,7 @@ def select(
     chosen = dict(
         top=[ids[n] for n in top], weights=weights(score[top]).tolist(),
         clusters=clusters(seen[top], most, threshold)[0].tolist(), safe=[ids[n] for n in fine],
-        rejected=rejected_prompts(asked, chance, known), safe_prompts=held)
+        rejected=rejected, safe_prompts=held)
     write_json(study.folder/'selection.json', chosen)
     study.stages.done('selection')
     return chosen

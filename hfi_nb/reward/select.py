@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STYLE_THRESHOLD', 'OBJECT_THRESHOLD', 'SAFE', 'top_k', 'weights', 'clusters', 'nearest_words', 'beliefs',
-           'heed_words', 'prompt_beliefs', 'rejected_prompts', 'safe_prompts', 'second_look', 'purity']
+           'heed_words', 'prompt_beliefs', 'split_prompts', 'rejected_prompts', 'safe_prompts', 'second_look', 'purity']
 
 # %% ../../nbs/06c_selection.ipynb #f3fb3b26
 from collections import Counter
@@ -144,22 +144,27 @@ def prompt_beliefs(records:dict, probability, labels=(), reviewed=()) -> dict: #
         means.append(np.mean(looked or [found[i] for i in ids]))
     return dict(zip(groups, heed_words(list(groups), means).tolist(), strict=True))
 
-def rejected_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in [.5, 1])]
-    """Prompts whose images are rather unwanted (p ≥ .5), likeliest first; the weight is p.
-
-    `reviewed` holds the answers of a second look, {id: share}."""
-    means = prompt_beliefs(records, probability, labels, reviewed)
-    return sorted(((prompt, p) for prompt, p in means.items() if p >= .5), key=lambda row: (-row[1], row[0]))
-
-def safe_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in (.7, 1])]
-    "Prompts whose images are surely wanted (p < .3) and that no person rejected, safest first; the weight is 1 − p."
+def split_prompts(records:dict, probability, labels=(), reviewed=()) -> tuple[list, list]:
+    "What `rejected_prompts` and `safe_prompts` say, from beliefs that are found once."
     means = prompt_beliefs(records, probability, labels, reviewed)
     again = {i: share for i, share in dict(reviewed).items() if i in records}
     looked = {records[i]['prompt'] for i in again} # a second look outranks the first answers
     first = {i: share for i, share in dict(labels).items() if records[i]['prompt'] not in looked}
     no = {records[i]['prompt'] for i, share in (first | again).items() if share >= .5}
+    rejected = ((prompt, p) for prompt, p in means.items() if p >= .5)
     safe = ((prompt, 1-p) for prompt, p in means.items() if p < SAFE and prompt not in no)
-    return sorted(safe, key=lambda row: (-row[1], row[0]))
+    def surest(rows): return sorted(rows, key=lambda row: (-row[1], row[0]))
+    return surest(rejected), surest(safe)
+
+def rejected_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in [.5, 1])]
+    """Prompts whose images are rather unwanted (p ≥ .5), likeliest first; the weight is p.
+
+    `reviewed` holds the answers of a second look, {id: share}."""
+    return split_prompts(records, probability, labels, reviewed)[0]
+
+def safe_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in (.7, 1])]
+    "Prompts whose images are surely wanted (p < .3) and that no person rejected, safest first; the weight is 1 − p."
+    return split_prompts(records, probability, labels, reviewed)[1]
 
 def second_look(
     selected, # ids of chosen images, or (prompt, weight) rows of `rejected_prompts`
