@@ -93,12 +93,14 @@ def test_not_finite(tmp_path):
     assert read_state(tmp_path/'line.safetensors', 'a').keys() == state_of_a_line().keys()
 
 
-def test_a_gradient_that_vanishes_in_float16_arrives_when_it_is_scaled_and_one_that_overflows_is_scaled_by_less():
+def test_a_gradient_that_vanishes_in_float16_arrives_when_it_is_scaled_one_that_overflows_is_scaled_by_less():
     w = torch.ones(3, requires_grad=True)
     def small(): return 1e-4*(w.half()*2e-4).float().sum()
     assert not torch.autograd.grad(small(), w)[0].any()
     [g] = scaled_gradient(small(), [w])
     assert torch.allclose(g, torch.full((3,), 2e-8), rtol=.05)
+    [g] = scaled_gradient(1e-5*small(), [w])
+    assert torch.allclose(g, torch.full((3,), 2e-13), rtol=.05)
     [g] = scaled_gradient(3e3*w.half().float().sum(), [w]) # 2¹² of it is too much for float16
     assert torch.allclose(g, torch.full((3,), 3e3), rtol=.01)
     with pytest.raises(HfiError, match='not finite.*float32'): scaled_gradient((w*torch.inf).sum(), [w])
