@@ -1,8 +1,8 @@
 """How a study of many images holds up: processor seconds and memory of each step, in a process of its own.
 
-    python bench/scale.py [--images 30000] [--labels 200] [--folder studies/scale] [--out bench/results/scale.jsonl]
+    python bench/scale.py [--images 30000] [--labels 100000] [--folder studies/scale] [--out bench/results/scale.jsonl]
 
-The images are the artists' own, nudged, so no model draws; a program labels some of them. The CLIP's features are
+The images are the artists' own, nudged, so no model draws; programs answer. The CLIP's features are
 computed once and kept, as in any study. Imports and the loading of the CLIP are not counted. One line a step goes to
 --out; a study that is there is measured as it is."""
 import argparse
@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import cycle
 from pathlib import Path
 
 from hfi_nb.core import append_jsonl, versions
@@ -35,9 +36,9 @@ def make(folder, n, labels):
         nudge(world.image(style, subject), rng).save(folder/file)
         rows.append(dict(id=f'p{i:05}', file=file, prompt=f'{world.names[subject]} in the style of {style}', seed=i))
     append_jsonl(folder/'images.jsonl', rows)
-    asked = rng.permutation(n)[:labels]
-    said = [Event('label', rows[i]['id'], 'a program', CONCEPT, label=float(pairs[i % len(pairs)][0] == CONCEPT))
-            for i in asked]
+    asked = rng.permutation(n)
+    said = [Event('label', rows[i]['id'], f'program {k//n}', CONCEPT, label=float(pairs[i % len(pairs)][0] == CONCEPT))
+            for k, i in zip(range(labels), cycle(asked))]
     Study(folder, concept=CONCEPT).store.append(said)
 
 
@@ -63,7 +64,7 @@ def step(name, folder, n, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, default=30_000)
-    parser.add_argument('--labels', type=int, default=200)
+    parser.add_argument('--labels', type=int, default=100_000, help='answers; each program answers each image once')
     parser.add_argument('--folder', type=Path, default=Path('studies/scale'))
     parser.add_argument('--out', type=Path, default=Path('bench/results/scale.jsonl'))
     parser.add_argument('--step', choices=STEPS, help='only this one, here; what the command calls for each')
