@@ -1461,6 +1461,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'hfi_nb.report.write_comparison': ('report.html#write_comparison', 'hfi_nb/report.py'),
                                'hfi_nb.report.write_report': ('report.html#write_report', 'hfi_nb/report.py')},
             'hfi_nb.reward.ask': { 'hfi_nb.reward.ask.acquisition_order': ('reward_ask.html#acquisition_order', 'hfi_nb/reward/ask.py'),
+                                   'hfi_nb.reward.ask.farthest_first': ('reward_ask.html#farthest_first', 'hfi_nb/reward/ask.py'),
                                    'hfi_nb.reward.ask.first_page': ('reward_ask.html#first_page', 'hfi_nb/reward/ask.py'),
                                    'hfi_nb.reward.ask.medoids': ('reward_ask.html#medoids', 'hfi_nb/reward/ask.py'),
                                    'hfi_nb.reward.ask.prompt_doubt': ('reward_ask.html#prompt_doubt', 'hfi_nb/reward/ask.py')},

@@ -28,7 +28,7 @@ from .erasing.targets import make_targets
 from .measure.evaluate import Evaluation, evaluate
 from .measure.suites import Suite
 from .report import write_card, write_report
-from .reward.ask import acquisition_order, first_page
+from .reward.ask import acquisition_order, farthest_first, first_page
 from .reward.features import image_features, load_clip, text_features
 from .reward.model import RewardModel, fit_reward
 from .reward.select import OBJECT_THRESHOLD, STYLE_THRESHOLD, beliefs, clusters, nearest_words
@@ -70,18 +70,23 @@ def fit_study_reward(study:StudyFiles, **settings) -> RewardModel:
     return model
 
 def questions(study:StudyFiles, most:int=1000) -> list: # ids
-    "Images to ask about: first a page of the concept, then the most informative of the `most` near the boundary."
+    """Images to ask about.
+
+    Before there is a reward: a page of the concept, then the images least like all before them. With a reward: the most
+    informative of the `most` near the boundary, those of doubtful prompts first."""
     records, seen = study.records, features(study)
     ids, said = list(records), study.store.soft_labels(study.name)
+    unsaid = np.array([n for n, i in enumerate(ids) if i not in said], int)
     if not study.has_reward:
         page = first_page(seen, text_features([study.name], load_clip(study.clip))) if not said else []
-        chosen = [ids[n] for n in page]
+        shown = page or np.setdiff1d(np.arange(len(ids)), unsaid).tolist()
+        chosen = [ids[n] for n in page+farthest_first(seen, shown, 200)]
         return chosen + [i for i in ids if i not in set(chosen)]
-    reward = study.reward()
-    unsaid = np.array([n for n, i in enumerate(ids) if i not in said], int)
     if not len(unsaid): return []
+    reward = study.reward()
     near = unsaid[np.argsort(abs(reward.score(seen[unsaid])-.5), kind='stable')[:most]]
-    return [ids[near[n]] for n in acquisition_order(reward, seen[near], 16)]
+    prompts = [records[ids[n]]['prompt'] for n in near]
+    return [ids[near[n]] for n in acquisition_order(reward, seen[near], 64, prompts)]
 
 # %% ../nbs/12_study.ipynb #d9ecaaa9
 def select(

@@ -47,6 +47,15 @@ def test_the_first_page_holds_different_favourites_of_the_text_and_others():
         with pytest.raises(HfiError, match=words): first_page(bad, text)
 
 
+def test_what_is_farthest_first_shows_every_kind_before_any_twice_and_each_image_once():
+    rng = np.random.default_rng(0)
+    f = np.eye(6)[np.repeat(np.arange(6), 5)]+rng.normal(0, .01, (30, 6))
+    more = farthest_first(f, [0, 7], 50)
+    assert {i//5 for i in more[:4]} == {2, 3, 4, 5} and sorted([0, 7, *more]) == list(range(30))
+    assert more == farthest_first(f, [0, 7], 50) and more[:3] == farthest_first(f, [0, 7], 3)
+    assert sorted(farthest_first(np.ones((4, 3)), [], 9)) == [0, 1, 2, 3] and farthest_first(f, range(30), 5) == []
+
+
 def test_a_medoid_is_a_member_of_its_own_cluster():
     rng = np.random.default_rng(0)
     f = np.r_[rng.normal((5, 0), .3, (30, 2)), rng.normal((0, 5), .3, (10, 2))]
