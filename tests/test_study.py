@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hfi_nb.attack.red_team import ATTACKS
-from hfi_nb.backbones.loading import load_pipeline, model_hash
+from hfi_nb.backbones.loading import backbone_of, load_pipeline, model_hash
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
 from hfi_nb.core import HfiError, HfiWarning, read_json, write_json
@@ -58,6 +58,23 @@ def test_study(tmp_path):
     assert {again.stages.state(name)
             for name in ('reward', 'tokens', 'erased', 'evaluation', 'red team', 'report')} == {'done'}
     assert sample(load_pipeline(tmp_path/'erased'), ['house'], [0], steps=2)
+
+
+@pytest.mark.slow
+def test_flow(tmp_path):
+    study, person = labelled(Study(tmp_path, 'emoji-flow', concept='openmoji'), 24)
+    study.fit_reward()
+    assert all('openmoji' in prompt for prompt, p in study.select(k=4, safe=4)['rejected'])
+    tokens = study.invert(steps=1, every=1, batch=2)
+    assert tokens and tokens[0].vectors.shape[1] == sum(
+        e.get_input_embeddings().embedding_dim for _, e in backbone_of(study.pipe).encoders)
+    study.erase(['house'], updates=1, every=1, refresh=1, trajectories=1, steps=2, batch=1, quick_check=False)
+    study.evaluate(emoji_suite('openmoji', prompts=make_prompts(load_world(), 'heldout', n=4)), steps=2)
+    attacks = study.red_team(['house'], dict(replay=ATTACKS['replay']), steps=2)
+    assert attacks[0].success.n == 1 and study.report().exists()
+    again = load_pipeline(tmp_path/'erased')
+    assert type(again).__name__ == 'StableDiffusion3Pipeline' and sample(again, ['house'], [0], steps=2)
+    with pytest.raises(HfiError, match='too long for this model'): study.generate(['word '*99], [0])
 
 
 def test_rounds(tmp_path):

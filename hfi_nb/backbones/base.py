@@ -156,16 +156,23 @@ class Words:
         own = [self._ids(tok, encoder, prompts, tokens) for tok, encoder in self.encoders]
         return own+[self._ids(tok, encoder, plain, cut=True) for tok, encoder in self.more_encoders]
 
+    def word_ids(self, tok, text:str) -> list:
+        "Ids of a text's own words, as the stock pipeline reads them."
+        convert = getattr(self.pipe, 'maybe_convert_prompt', lambda text, tok: text)
+        return tok(convert(text, tok), add_special_tokens=False).input_ids
+
+    def room(self, tok) -> int:
+        "How many ids of words a prompt may have."
+        return self.prompt_length(tok)-len(frame(tok, [], 0))
+
     def _ids(self, tok, encoder, prompts, tokens=(), cut=False) -> torch.Tensor:
         soft, most = soft_ids(word_table(encoder).num_embeddings, tokens), self.prompt_length(tok)
         pattern = '('+'|'.join(map(re.escape, soft))+')'
-        convert = getattr(self.pipe, 'maybe_convert_prompt', lambda text, tok: text)
-        def words(part): return tok(convert(part, tok), add_special_tokens=False).input_ids
+        room = self.room(tok)
         def ids(prompt):
             parts = re.split(pattern, prompt) if soft else [prompt]
-            found = [i for part in parts for i in soft.get(part) or words(part)]
-            most_words = most-len(frame(tok, [], 0))
-            if len(found) <= most_words or cut: return frame(tok, found[:most_words], most)
+            found = [i for part in parts for i in soft.get(part) or self.word_ids(tok, part)]
+            if len(found) <= room or cut: return frame(tok, found[:room], most)
             raise HfiError(f'prompt too long for {most} tokens: {prompt[:80]!r}: shorten it')
         return torch.tensor([ids(p) for p in prompts], device=self.device)
 

@@ -88,10 +88,8 @@ def load_images(folder:str|Path) -> dict: # id → record
 # %% ../../nbs/03_images.ipynb #f9a6df4a
 def tokens_left(pipe, prompt:str) -> int: # negative if the prompt is too long
     "How many more tokens than a prompt's own the model's tokenizers can take in."
-    def left(tok):
-        ids = tok(pipe.maybe_convert_prompt(prompt, tok), add_special_tokens=False).input_ids
-        return tok.model_max_length-2-len(ids)
-    return min(left(tok) for tok, _ in backbone_of(pipe).encoders)
+    net = backbone_of(pipe)
+    return min(net.room(tok)-len(net.word_ids(tok, prompt)) for tok, _ in net.encoders)
 
 def _asked(prompts:Iterable, seeds:Iterable) -> list: # of (prompt, seed)
     "What was asked for, checked."
