@@ -30,7 +30,7 @@ def test_coordinates_multiply_to_the_kernel_and_a_ridge_on_them_is_scikit_learn_
     rng = np.random.default_rng(0)
     landmarks, y = rng.normal(size=(30, 4)), rng.random(30)
     k = rbf_kernel(landmarks, landmarks)
-    x = k@nystroem_map(landmarks)
+    x = k@nystroem_map(k)
     assert np.allclose(x@x.T, k, atol=1e-5) and np.allclose(rbf_kernel(landmarks, 3*landmarks), k)
     w, _ = solve_head(x, y-y.mean(), lam=.5)
     ref = KernelRidge(alpha=.5, kernel='rbf', gamma=KERNEL_GAMMA).fit(unit(landmarks), y-y.mean()-w[-1])

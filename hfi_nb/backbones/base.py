@@ -134,20 +134,16 @@ class Words:
         shared = set.intersection(*(set(tok.get_vocab().items()) for tok, _ in self.encoders))
         def whole(word): return len(word) > 5 if word.endswith('</w>') else word.startswith('▁') and len(word) > 2
         return torch.tensor(sorted(i for w, i in shared if whole(w) and i not in out))
-
     def decode(self, ids:Sequence[int]) -> str: return self.encoders[0][0].decode(ids) # the words of ids
-
     def prompt_length(self, tok) -> int: # of a prompt, in tokens
         "CLIP has a place for each token; T5 takes as many as it is given."
         return tok.model_max_length if tok.bos_token_id is not None else self.max_sequence_length
-
     def frame_words(self, ids:torch.Tensor) -> list: # one (b, length) tensor per encoder
         "Ids of words (b, n) that the tokenizers of `encoders` share, between start, end and padding."
         def framed(tok): return [frame(tok, row, self.prompt_length(tok)) for row in ids.tolist()]
         own = [torch.tensor(framed(tok), device=self.device) for tok, _ in self.encoders]
         texts = [self.decode(row) for row in ids] if self.more_encoders else []
         return own+[self._ids(tok, encoder, texts, cut=True) for tok, encoder in self.more_encoders]
-
     def tokenize(self, prompts:Sequence[str], tokens:Sequence=()) -> list: # one (b, length) tensor per encoder
         """Ids of prompts; row i of all soft tokens' vectors has the id `vocabulary + i`.
         `HfiError` for a prompt too long. `more_encoders` come last.
@@ -155,27 +151,20 @@ class Words:
         plain = [without_tokens(p, tokens) for p in prompts]
         own = [self._ids(tok, encoder, prompts, tokens) for tok, encoder in self.encoders]
         return own+[self._ids(tok, encoder, plain, cut=True) for tok, encoder in self.more_encoders]
-
     def word_ids(self, tok, text:str) -> list:
         "Ids of a text's own words, as the stock pipeline reads them."
         convert = getattr(self.pipe, 'maybe_convert_prompt', lambda text, tok: text)
         return tok(convert(text, tok), add_special_tokens=False).input_ids
-
-    def room(self, tok) -> int:
-        "How many ids of words a prompt may have."
-        return self.prompt_length(tok)-len(frame(tok, [], 0))
-
     def _ids(self, tok, encoder, prompts, tokens=(), cut=False) -> torch.Tensor:
         soft, most = soft_ids(word_table(encoder).num_embeddings, tokens), self.prompt_length(tok)
         pattern = '('+'|'.join(map(re.escape, soft))+')'
-        room = self.room(tok)
+        room = most-len(frame(tok, [], 0))
         def ids(prompt):
             parts = re.split(pattern, prompt) if soft else [prompt]
             found = [i for part in parts for i in soft.get(part) or self.word_ids(tok, part)]
             if len(found) <= room or cut: return frame(tok, found[:room], most)
             raise HfiError(f'prompt too long for {most} tokens: {prompt[:80]!r}: shorten it')
         return torch.tensor([ids(p) for p in prompts], device=self.device)
-
     def teach(self, name:str, rows:torch.Tensor): # (n, width)
         "A soft token added to the pipeline for good; `HfiError` where its stock pipeline loads none."
         if not hasattr(self.pipe, 'load_textual_inversion'):
@@ -183,7 +172,6 @@ class Words:
             raise HfiError(f'{name} takes no new words: name the token in prompts and pass tokens=[token]')
         for (tok, encoder), part in zip(self.encoders, self.split_rows(rows), strict=True):
             self.pipe.load_textual_inversion({name: part}, token=name, tokenizer=tok, text_encoder=encoder)
-
     def split_rows(self, rows:torch.Tensor) -> tuple: # (n, width) for every text encoder
         "Word vectors (n, all widths), taken apart; `HfiError` if they are those of another model."
         widths = [e.get_input_embeddings().embedding_dim for _, e in self.encoders]

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, one_run, open_image
 from ..core import read_jsonl, remove_leftovers
+from ..backbones.base import frame
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample, sampling_settings, whole_number
 from ..devices import checked_seeds
@@ -89,7 +90,8 @@ def load_images(folder:str|Path) -> dict: # id → record
 def tokens_left(pipe, prompt:str) -> int: # negative if the prompt is too long
     "How many more tokens than a prompt's own the model's tokenizers can take in."
     net = backbone_of(pipe)
-    return min(net.room(tok)-len(net.word_ids(tok, prompt)) for tok, _ in net.encoders)
+    def room(tok): return net.prompt_length(tok)-len(frame(tok, net.word_ids(tok, prompt), 0))
+    return min(room(tok) for tok, _ in net.encoders)
 
 def _asked(prompts:Iterable, seeds:Iterable) -> list: # of (prompt, seed)
     "What was asked for, checked."

@@ -80,9 +80,9 @@ def rbf_kernel(a:np.ndarray, b:np.ndarray) -> np.ndarray: # a (n, d), b (m, d) �
     "exp(−γ ‖u−v‖²) for the directions u and v of two sets of features, γ = `KERNEL_GAMMA`."
     return np.exp(2*KERNEL_GAMMA*(unit(a)@unit(b).T-1))
 
-def nystroem_map(landmarks:np.ndarray) -> np.ndarray: # (m, d) → (m, r), r ≤ m
+def nystroem_map(similar:np.ndarray) -> np.ndarray: # (m, m), of the landmarks to each other → (m, r), r ≤ m
     "What turns similarities to the landmarks into coordinates whose products are similarities."
-    values, vectors = np.linalg.eigh(rbf_kernel(landmarks, landmarks))
+    values, vectors = np.linalg.eigh(similar)
     keep = values > 1e-6
     return vectors[:, keep]/np.sqrt(values[keep])
 
@@ -100,7 +100,7 @@ def kernel_coordinates(
     landmarks = z[np.argsort(~judged, kind='stable')[:LANDMARKS]]
     found = {}
     if kernel in (None, 'linear'): found['linear'] = z
-    if kernel in (None, 'rbf'): found['rbf'] = rbf_kernel(z, landmarks)@nystroem_map(landmarks)
+    if kernel in (None, 'rbf'): found['rbf'] = rbf_kernel(z, landmarks)@nystroem_map(rbf_kernel(landmarks, landmarks))
     return landmarks, found
 
 # %% ../../nbs/06_head.ipynb #f239ab6b

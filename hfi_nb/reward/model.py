@@ -40,7 +40,7 @@ class RewardModel:
             raise HfiError(f'the {bad[0]} of this reward holds nan or infinity: fit the reward again')
 
     @cached_property
-    def nystroem(self) -> np.ndarray: return nystroem_map(self.landmarks)
+    def nystroem(self) -> np.ndarray: return nystroem_map(rbf_kernel(self.landmarks, self.landmarks))
 
     def coordinates(self, features) -> np.ndarray: # (n, r+1), the last is 1
         "What the head sees of features."

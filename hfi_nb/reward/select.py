@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score, silhouette_score
 from sklearn.model_selection import KFold, cross_val_predict
@@ -21,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from ..core import HfiError, Rate
 from ..backbones.loading import backbone_of
 from .features import text_features
+from .forecast import word_counter
 from .head import unit
 
 # %% ../../nbs/06c_selection.ipynb #a216e5ce
@@ -127,9 +127,8 @@ def heed_words(prompts:Sequence[str], belief, ridge:float=.3) -> np.ndarray: # (
     The words' forecast is cross-validated; the share of variance that it explains is how much it counts."""
     belief = np.asarray(belief, float)
     if len(belief) < 20 or not belief.std(): return belief
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r'[^\s,]+|^[\s,]*$', sublinear_tf=True)
     folds = KFold(20, shuffle=True, random_state=0)
-    said = cross_val_predict(make_pipeline(words, Ridge(ridge)), prompts, belief, cv=folds).clip(0, 1)
+    said = cross_val_predict(make_pipeline(word_counter(), Ridge(ridge)), prompts, belief, cv=folds).clip(0, 1)
     own = (1-max(0, r2_score(belief, said)))**2
     return own*belief+(1-own)*said
 
