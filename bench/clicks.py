@@ -47,7 +47,7 @@ REMOVALS = { # name → method and settings
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
 DRAWING = dict(steps=8, sampler='dpm') # alike for candidates and for what is counted
-ANSWERS = 64, 60 # before the first reward, and those that it asked for; fewer where there are hidden repeats
+ANSWERS = 64, 32, 28 # before the first reward, and those asked for after each; fewer where there are hidden repeats
 FORMS = (1, 3, 4, 5) # wordings that no candidate has
 
 
@@ -80,7 +80,7 @@ class Clicks:
         return SimulatedAnnotator(lambda i: subject[records[i]['prompt']] in self.objects, .05, seed=self.seed)
 
     def answer(self):
-        "Candidates, answers in two rounds, a reward after each; what is there is not done again."
+        "Candidates, answers in three rounds, a reward after each; what is there is not done again."
         study, texts = self.study, [p.text for p in self.prompts]
         study.generate(texts, seeds=[10_000*(self.seed+1)+i for i in range(len(texts))], **DRAWING)
         file, someone = study.folder/'rounds.json', self.annotator()

@@ -18,7 +18,7 @@ from .head import (LANDMARKS, NO_PAIRS, Pairs, choose_head, compact, held_out, m
                                 rbf_kernel, solve_head)
 
 # %% ../../nbs/06b_forecast.ipynb #14a8fd05
-SHARES = (0., .25, .5, .75, 1.) # of the words, to choose from; ours
+SHARES = (.25, .5, .75) # of the words, to choose from; ours
 
 def word_counter() -> TfidfVectorizer:
     "Words and pairs of words of prompts, by how much they tell one prompt from another; a blank prompt is a word."
