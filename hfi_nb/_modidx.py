@@ -1574,6 +1574,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'hfi_nb.study.Study.evaluate': ('study.html#study.evaluate', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.features': ('study.html#study.features', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.fit_reward': ('study.html#study.fit_reward', 'hfi_nb/study.py'),
+                              'hfi_nb.study.Study.forecast': ('study.html#study.forecast', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.generate': ('study.html#study.generate', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.invert': ('study.html#study.invert', 'hfi_nb/study.py'),
                               'hfi_nb.study.Study.next_round': ('study.html#study.next_round', 'hfi_nb/study.py'),

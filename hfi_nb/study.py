@@ -319,6 +319,9 @@ class Study(StudyFiles):
     def fit_reward(self, **settings) -> RewardModel:
         "The reward learned from everybody's answers, saved."
         return fit_study_reward(self, **settings)
+    def forecast(self) -> Forecast:
+        "What all answers say about every candidate, by looks and words."
+        return study_forecast(self)
     def questions(self, most:int=1000) -> list: # ids
         "Images to ask about next, those that teach most first."
         return questions(self, most)
