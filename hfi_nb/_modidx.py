@@ -1505,6 +1505,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'hfi_nb.reward.head.choose_head': ('head.html#choose_head', 'hfi_nb/reward/head.py'),
                                     'hfi_nb.reward.head.compact': ('head.html#compact', 'hfi_nb/reward/head.py'),
                                     'hfi_nb.reward.head.held_out': ('head.html#held_out', 'hfi_nb/reward/head.py'),
+                                    'hfi_nb.reward.head.held_out_errors': ('head.html#held_out_errors', 'hfi_nb/reward/head.py'),
                                     'hfi_nb.reward.head.kernel_coordinates': ('head.html#kernel_coordinates', 'hfi_nb/reward/head.py'),
                                     'hfi_nb.reward.head.make_folds': ('head.html#make_folds', 'hfi_nb/reward/head.py'),
                                     'hfi_nb.reward.head.nested_scores': ('head.html#nested_scores', 'hfi_nb/reward/head.py'),

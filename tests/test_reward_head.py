@@ -56,6 +56,10 @@ def test_a_held_out_image_is_judged_by_a_head_that_saw_nothing_about_it():
     scores, error = held_out(x, y, pairs, 1., test)
     changed, other = held_out(x, np.where(test, 1-y, y), Pairs.of([(1, 0, 1.), (2, 3, 1.), (4, 5, 1.)]), 1., test)
     assert np.array_equal(scores, changed) and error != other
+    for compared in (NO_PAIRS, pairs): # alike, however they are computed
+        known = np.where(np.arange(40) < 30, y, np.nan)
+        each = [held_out(x, known, compared, lam, test)[1] for lam in LAMBDAS]
+        assert np.allclose(held_out_errors(x, known, compared, test), each)
     fold = make_folds(y)
     assert sorted(np.bincount(fold)) == [8]*5 and all(y[fold == k].mean() == .5 for k in range(5))
     noise = [auc(y, nested_scores(dict(linear=rng.normal(size=(40, 5))), y, seed=s)) for s in range(20)]

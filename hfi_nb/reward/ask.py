@@ -50,15 +50,16 @@ def farthest_first(
 ) -> list[int]: # row numbers
     "Each time the image that is least like all before it (Gonzalez 1985), so that no kind of image stays unseen."
     f = np.asarray(features, float)
-    f = unit(f-f.mean(0))
-    gap, found = np.full(len(f), np.inf), []
-    for i in shown: gap = np.minimum(gap, ((f-f[i])**2).sum(1))
-    gap[list(shown)] = -1
-    for _ in range(min(n, int((gap >= 0).sum()))):
-        found.append(i := int(gap.argmax()))
-        gap = np.minimum(gap, ((f-f[i])**2).sum(1))
-        gap[i] = -1
-    return found
+    f, seen = unit(f-f.mean(0)), np.asarray(list(shown), int)
+    rest, found = np.setdiff1d(np.arange(len(f)), seen), []
+    near = np.full(len(rest), -np.inf) # cosine with the nearest of those before
+    for part in np.array_split(seen, len(seen)//1000+1):
+        near = np.maximum(near, (f[rest]@f[part].T).max(1, initial=-np.inf))
+    for _ in range(min(n, len(rest))):
+        found.append(k := int(near.argmin()))
+        near = np.maximum(near, f[rest]@f[rest[k]])
+        near[k] = np.inf
+    return rest[found].tolist()
 
 # %% ../../nbs/06_reward_ask.ipynb #3dfc3ec1
 def most_informative(

@@ -106,10 +106,10 @@ SAFE = .3 # prompts below are held as they are; between this and one half nothin
 
 def beliefs(
     records:dict, # id → record of each image, with its 'prompt'
-    probability, # (n,) the reward's, in the order of the records
+    probability, # (n,) a reward's or a forecast's, in the order of the records; it has not seen the image's label
     labels=(), # {id: share of people who do not want the image}
 ) -> dict: # id → number in [0, 1]
-    "How likely each image is unwanted: the reward's probability, averaged with people's share where there is one."
+    "How likely each image is unwanted: that probability, averaged with people's share where there is one."
     p = np.asarray(probability, float)
     if len(p) != len(records): raise HfiError(f'{len(p)} probabilities for {len(records)} images: pass one per record')
     labels = dict(labels)
