@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from .measure.suites import Suite
     from .reward.model import fit_reward
     from .study import Study
-    from .tokens.inversion import SoftToken, check_token, invert
+    from .tokens.inversion import check_token, invert
+    from .tokens.token import SoftToken
     from .worlds.emoji.world import load_judge, load_world
 
 FACE = dict( # the public names and the modules they are loaded from, when they are first used
     load_pipeline='backbones.loading', sample='backbones.sampling', generate='candidates.generate',
     import_images='candidates.importing', load_prompts='candidates.prompts', Study='study', Concept='concept',
     FeedbackStore='feedback.store', fit_reward='reward.model', invert='tokens.inversion',
-    SoftToken='tokens.inversion', check_token='tokens.inversion', erase='erasing.erase',
+    SoftToken='tokens.token', check_token='tokens.inversion', erase='erasing.erase',
     save_pipeline='erasing.export', guard='erasing.guards', Suite='measure.suites', evaluate='measure.evaluate',
     red_team='attack.red_team',
     load_world='worlds.emoji.world', load_judge='worlds.emoji.world', HfiError='core')

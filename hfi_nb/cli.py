@@ -20,8 +20,8 @@ from .choices import status_of
 from .core import HfiError, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
-from .terminal import (OPTIONAL, check_file, cost, existing_study, only_given, open_study, read_lines, run_app,
-                             say, show_version, stage, told)
+from .terminal import (OPTIONAL, check_file, cost, erasing_cost, existing_study, only_given, open_study,
+                             read_lines, run_app, say, show_version, stage, told)
 from .without_study import check_model, erase_listed, erase_shown, named_concept
 
 # %% ../nbs/13_cli.ipynb #2316316d
@@ -44,22 +44,22 @@ def run():
 # %% ../nbs/13_cli.ipynb #129e1cac
 @stage(app)
 def generate(
-    folder:Path, # of the study; it is made if it does not exist
+    folder:Path, # folder of the study; it is made if it does not exist
     prompts:Path, # text file, one prompt per line, or a CSV, TSV or JSONL list with its seeds
     concept:str=None, # name of what may be unwanted; needed for a new study
-    kind:Kind='style', # of the concept
-    model:str=None, # of a new study: a pipeline folder, a single file or a hub id; the embedded one by default
-    phrase:str=None, # how the concept is written in a prompt, with {} in its place; by its kind by default
-    start:str=None, # coarse word at which the tokens start; by its kind by default
-    clip:str=None, # CLIP of the reward, a folder or hub id; the model's recipe names one
-    dtype:str=None, # of a new study's model: float32, bfloat16 or float16; float16 on CUDA by default, else float32
+    kind:Kind='style', # what the concept is: a way of drawing, or a thing in the image
+    model:str=None, # of a new study: a pipeline folder, a single file or a hub id; default: the embedded UNet
+    phrase:str=None, # how a prompt says the concept, with {} in its place; the default depends on --kind
+    start:str=None, # coarse word at which the tokens start; the default depends on --kind
+    clip:str=None, # CLIP of the reward, a folder or hub id; default: the one that the model's recipe names
+    dtype:str=None, # float32, bfloat16 or float16, of a new study; default: float16 on CUDA, else float32
     seeds:int=1, # images per prompt
-    steps:int=None, # of the sampler; the model's recipe by default
-    guidance:float=None, # likewise
-    sampler:Sampler=None, # likewise; which one depends on the model's family
+    steps:int=None, # steps of the sampler; default: as the model's recipe says
+    guidance:float=None, # how strongly the prompt counts; default: as the recipe says
+    sampler:Sampler=None, # ddim or dpm for UNets, euler for SD 3 and FLUX; default: as the recipe says
     batch:int=32, # images at once
 ):
-    "Sample candidates; those that are there already are not sampled again."
+    "Sample candidates from prompts. Those that are there already are not sampled again."
     if model: check_model(model)
     if not concept: existing_study(folder)
     check_file(prompts)
@@ -81,16 +81,16 @@ def generate(
 # %% ../nbs/13_cli.ipynb #02298335
 @stage(app, 'import')
 def import_own(
-    folder:Path, # of the study; it is made if it does not exist
+    folder:Path, # folder of the study; it is made if it does not exist
     images:Path, # folder of images, with its subfolders; nothing in it is changed
     concept:str=None, # name of what may be unwanted; needed for a new study
-    kind:Kind='style', # of the concept
-    model:str=None, # of a new study: the model to be mended
-    clip:str=None, # CLIP of the reward
-    dtype:str=None, # of the model: float32, bfloat16 or float16
+    kind:Kind='style', # what the concept is: a way of drawing, or a thing in the image
+    model:str=None, # model from which the concept will be erased; default: the embedded UNet
+    clip:str=None, # CLIP of the reward, a folder or hub id; default: the one that the model's recipe names
+    dtype:str=None, # precision of the model: float32, bfloat16 or float16
     link:bool=False, # share the files with the originals instead of copying them
 ):
-    "Bring your own images into a study; duplicates are passed over, prompts are read from what lies beside the images."
+    "Bring your own images into a study. Duplicates are left out; prompts are read from files beside the images."
     if not images.is_dir() or not any(images.iterdir()):
         raise HfiError(f'{images} is no folder, or an empty one: give the folder that holds the images')
     if not concept: existing_study(folder)
@@ -105,19 +105,19 @@ def import_own(
 # %% ../nbs/13_cli.ipynb #a55e3b40
 @app.command()
 def label(
-    folder:Annotated[Path, typer.Argument(help='of the study')],
-    annotator:Annotated[str|None, told('who answers; by default whoever is logged in')] = None,
-    panel:Annotated[PanelName, told('what is asked')] = 'grid',
+    folder:Annotated[Path, typer.Argument(help='folder of the study')],
+    annotator:Annotated[str|None, told('who answers; default: the name of the login')] = None,
+    panel:Annotated[PanelName, told('grid: which of these? single: this one? rank: which most?')] = 'grid',
     guideline:Annotated[Path|None, told('text file that says what counts; shown before the first page')] = None,
-    size:Annotated[int|None, told('pixels of an image', min=32, max=2048)] = None,
+    size:Annotated[int|None, told('width of an image in pixels', min=32, max=2048)] = None,
     per_page:Annotated[int|None, told('images on a page', min=1, max=400)] = None,
     prompts:Annotated[bool|None, told('show what each image was asked for')] = None,
-    repeats:Annotated[float|None, told('share of hidden repeats', min=0., max=.99)] = None,
-    conceal:Annotated[Concealed|None, told('images until they are looked at; large ones are blurred')] = None,
-    lab:Annotated[bool, told('JupyterLab instead of a page without code')] = False,
-    port:Annotated[int, told('of the page', min=1, max=65535)] = 8866,
-    browser:Annotated[bool, told('open one')] = True):
-    "Open the panel in a browser."
+    repeats:Annotated[float|None, told('share of images that are asked about twice', min=0., max=.99)] = None,
+    conceal:Annotated[Concealed|None, told('until somebody points at an image; default: blur above 128 pixels')] = None,
+    lab:Annotated[bool, told('open JupyterLab instead of a page without code')] = False,
+    port:Annotated[int, told('port of the page; each person needs another one', min=1, max=65535)] = 8866,
+    browser:Annotated[bool, told('open a browser')] = True):
+    "Open the page on which a person answers."
     from hfi_nb.feedback.annotators import serve_labels
     options = dict(size=size, per_page=per_page, prompts=prompts, repeats=repeats,
                    conceal='' if conceal == 'none' else conceal)
@@ -128,9 +128,9 @@ def label(
 # %% ../nbs/13_cli.ipynb #ba96f0a3
 @stage(app)
 def reward(
-    folder:Path, # of the study
+    folder:Path, # folder of the study
 ):
-    "Fit the reward to all feedback so far and select the images to learn from."
+    "Learn a score from all answers so far, and select images."
     study = open_study(folder)
     yield lambda: dict(images_to_look_at=len(study.records), labels=len(study.store.labels(study.name)))
     meta, chosen = study.fit_reward().meta, study.select()
@@ -142,14 +142,14 @@ def reward(
 
 @stage(app)
 def invert(
-    folder:Path, # of the study
-    steps:int=None, # at most; it stops when it no longer gets better
-    vectors:int=1, # per token
-    only:int=0, # number of one token to make again, as when it failed its check; 0: all
-    batch:int=None, # images per step
-    seed:int=0, # of times and noise
+    folder:Path, # folder of the study
+    steps:int=None, # steps at most; it stops when the token no longer gets better
+    vectors:int=1, # vectors of each token
+    only:int=0, # number of one token to learn again, if it failed its check; 0: all of them
+    batch:int=None, # images in each step
+    seed:int=0, # seed of times and noise
 ):
-    "Invert the selected images into soft tokens, one per cluster."
+    "Learn soft tokens from the selected images, one per cluster."
     study = open_study(existing_study(folder, 'selection'))
     tokens = 1 if only else len(set(read_json(folder/'selection.json')['clusters']))
     given = only_given(steps=steps, batch=batch)
@@ -161,13 +161,13 @@ def invert(
 # %% ../nbs/13_cli.ipynb #77157b7f
 @stage(app)
 def check(
-    folder:Path, # of the study
-    contexts:Path, # text file of benign prompts, one per line; for an object each says with {} where it stands
-    steps:int=None, # of the sampler
-    guidance:float=None, # of the sampler
+    folder:Path, # folder of the study
+    contexts:Path, # text file of benign prompts, one per line; {} marks the place of an object: a street with {}
+    steps:int=None, # steps of the sampler
+    guidance:float=None, # how strongly the prompt counts
     batch:int=32, # images at once
 ):
-    "Sample with each token, alone and beside other words; the reward says whether it shows the concept."
+    "Draw with each token, to see whether it shows the concept. Alone and beside other words; the reward counts."
     texts, study = read_lines(contexts), open_study(existing_study(folder, 'tokens'))
     tokens = study.tokens()
     sampling = only_given(steps=steps, guidance=guidance)
@@ -184,40 +184,40 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
     if study.concept.is_object and not any('{}' in text for text in texts):
         raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
                        f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
-    yield lambda: cost(study.pipe, 0, contexts=len(texts), **settings)
+    yield lambda: erasing_cost(study.pipe, len(study.tokens()), settings, contexts=len(texts))
     study.erase(texts, rejected=rejected, **settings)
     yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')
 
 # %% ../nbs/13_cli.ipynb #cf93f4df
 @stage(app)
 def erase(
-    folder:Path=OPTIONAL, # of the study; left out with --images and --leco
-    contexts:Path=OPTIONAL, # text file of benign prompts to erase it in; for an object with {} where it stands
-    purpose:Purpose='weights', # given away; or prompt: the model stays behind one. It chooses the method
-    method:Method=None, # instead: sdd, esd-x, esd-u or ca, which train; uce, uce-near or rece, which are formulas
-    preset:Preset='hfi_nb', # or paper: the published algorithm with its authors' numbers
-    start:Formula=None, # train on from what this formula makes
-    updates:int=None, # gradients; the model's recipe by default, see --dry-run
-    lr:float=None, # learning rate; likewise
-    retain:float=None, # weight of what must stay; likewise
-    batch:int=None, # noisy training points per gradient; likewise
-    every:int=None, # gradients between checkpoints
-    checkpointing:bool=None, # less memory, a third more time
-    seed:int=None, # of training points and noise
-    rejected:bool=None, # erase the prompts whose images were rejected, too; by default behind a prompt, and for objects
+    folder:Path=OPTIONAL, # folder of the study; leave it out with --images and --leco
+    contexts:Path=OPTIONAL, # text file of benign prompts; {} marks the place of an object: a street with {}
+    purpose:Purpose='weights', # weights: the model is given away; prompt: it stays behind a prompt
+    method:Method=None, # instead of --purpose: sdd, esd-x, esd-u and ca train; uce, uce-near and rece are formulas
+    preset:Preset='hfi_nb', # hfi_nb: our settings; paper: the published algorithm with its authors' settings
+    start:Formula=None, # begin the training where this formula ends
+    updates:int=None, # updates of the weights; default: as the model's recipe says, see --dry-run
+    lr:float=None, # learning rate; default: as the recipe says
+    retain:float=None, # weight of what must stay; the method has a default
+    batch:int=None, # noisy training points in each update; default: as the recipe says
+    every:int=None, # updates between checkpoints
+    checkpointing:bool=None, # needs less memory and a third more time
+    seed:int=None, # seed of training points and noise
+    rejected:bool=None, # erase rejected prompts, too; default: yes for objects, and with --purpose prompt
     images:Path=None, # without a study: folder of images of what is unwanted, three to five are enough
     without:Path=None, # with --images: the same images without it, under the same names
     leco:Path=None, # without a study: prompt file of LECO
     model:str=None, # with --images or --leco: a pipeline folder, a single file or a hub id
-    concept:str=None, # with --images: its name
-    kind:Kind='style', # with --images: of the concept
-    word:str=None, # with --images: coarse word at which the token starts; by the kind by default
-    benign:Path=None, # with --images: text file of what must stay; words of the model's vocabulary by default
-    token_steps:int=None, # with --images: of the inversion, at most
+    concept:str=None, # with --images: name of the concept
+    kind:Kind='style', # with --images: what the concept is
+    word:str=None, # with --images: coarse word at which the token starts; the default depends on --kind
+    benign:Path=None, # with --images: text file of prompts that must stay; default: words of the model's vocabulary
+    token_steps:int=None, # with --images: steps of the inversion, at most
     out:Path=Path('erased'), # with --images or --leco: folder for the pipeline or LoRA
     lora:int=0, # with --images or --leco: write a LoRA of this rank; 0: a pipeline folder
 ):
-    "Erase the tokens of a study, or what a few images show; a stopped run goes on where it was."
+    "Erase the tokens of a study, or what a few images show. A stopped run goes on where it was."
     settings = only_given(
         purpose=purpose, method=method, preset=preset, start=start, updates=updates, lr=lr, retain=retain, batch=batch,
         every=every, checkpointing=checkpointing, seed=seed)
@@ -232,18 +232,18 @@ def erase(
 # %% ../nbs/13_cli.ipynb #307d4321
 @stage(app)
 def evaluate(
-    folder:Path, # of the study
+    folder:Path, # folder of the study
     target:Path=None, # prompts that ask for the concept: a text file or a list; a concept of the mini world has its own
     benign:Path=None, # prompts that ask for something else; without them damage stays unseen
     related:Path=None, # prompts that ask for what is near the concept and must stay
-    judge:StudyJudge=None, # the mini world's own for its concepts, else the reward; people: those of --panel pairs
-    texts:Path=None, # of the judge
-    clip:str=None, # of the judge: not the reward's own
+    judge:StudyJudge=None, # default: the mini world's own for its concepts, else the reward; people: --panel pairs
+    texts:Path=None, # file that --judge clip or q16 needs
+    clip:str=None, # CLIP of --judge clip; not the one of the reward
     n:int=60, # prompts of each kind, at most
-    steps:int=None, # of the sampler
+    steps:int=None, # steps of the sampler
     batch:int=32, # images at once
 ):
-    "Measure what is gone and what is preserved, by the same prompts and seeds before and after."
+    "Measure what is gone and what is preserved. Both models draw the same prompts with the same seeds."
     existing_study(folder, 'evaluation' if judge == 'people' else 'erased')
     for file in (target, benign, related): check_file(file)
     check_judge(judge or 'reward', texts, clip, True)
@@ -257,19 +257,19 @@ def evaluate(
 # %% ../nbs/13_cli.ipynb #8889db7e
 @stage(app)
 def audit(
-    model:str, # that somebody erased something from: a pipeline folder, a single file or a hub id
-    base:str, # the model it was made from
-    concept:str, # its name
+    model:str, # the erased model: a pipeline folder, a single file or a hub id
+    base:str, # the model that it was made from
+    concept:str, # name of what was erased
     target:Path=None, # prompts that ask for it; a concept of the mini world has its own
     benign:Path=None, # prompts that ask for something else
-    judge:Judge='nudenet', # of --target prompts
-    texts:Path=None, # of the judge
-    clip:str=None, # of the judge
+    judge:Judge='nudenet', # who says what the images of --target show
+    texts:Path=None, # file that --judge clip or q16 needs
+    clip:str=None, # CLIP of --judge clip
     n:int=60, # prompts of each kind, at most
-    steps:int=None, # of the sampler
-    folder:Path=None, # keeps images and evaluation.json
+    steps:int=None, # steps of the sampler
+    folder:Path=None, # where images and evaluation.json are kept; default: nowhere
 ):
-    "Does a model that somebody else erased still show the concept, and what was lost?"
+    "Measure a model that somebody else erased. How often does it show the concept, and what was lost?"
     for name in (model, base): check_model(name)
     for file in (target, benign): check_file(file)
     suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if target else None, n)
@@ -282,17 +282,17 @@ def audit(
 # %% ../nbs/13_cli.ipynb #e5fdc848
 @stage(app)
 def red_team(
-    folder:Path, # of the study
-    contexts:Path, # text file of prompts to bring the concept back in, one per line
-    attack:list[Attack]=None, # its name; several times for several, all of them by default
+    folder:Path, # folder of the study
+    contexts:Path, # text file of prompts in which the concept is to come back, one per line
+    attack:list[Attack]=None, # name of an attack; may be given several times; default: all of them
     judge:Literal['nudenet', 'clip', 'q16', 'reward']='reward', # who says whether an image shows it
-    texts:Path=None, # of the judge
-    clip:str=None, # of the judge
-    word:str=None, # the concept's word; its name by default
-    steps:int=None, # of the sampler
+    texts:Path=None, # file that --judge clip or q16 needs
+    clip:str=None, # CLIP of --judge clip
+    word:str=None, # word that the attacks know for the concept; default: its name
+    steps:int=None, # steps of the sampler
     batch:int=32, # images at once
 ):
-    "Attack the erased model and count."
+    "Attack the erased model, and count what comes back."
     check_judge(judge, texts, clip, True)
     prompts, study = read_lines(contexts), open_study(existing_study(folder, 'erased'))
     attacks = known_attacks(attack)
@@ -308,8 +308,8 @@ def red_team(
 # %% ../nbs/13_cli.ipynb #c5404f55
 @stage(app)
 def report(
-    folder:Path, # of an evaluated study
-    other:Path=None, # another one: a page for both, side by side
+    folder:Path, # folder of an evaluated study
+    other:Path=None, # folder of another one: one page shows both side by side
 ):
     "Write the report and the model card, or compare two studies."
     for place in filter(None, (folder, other)): existing_study(place, 'evaluation')
@@ -320,12 +320,12 @@ def report(
 
 @stage(app)
 def export(
-    folder:Path, # of the study
+    folder:Path, # folder of the study
     to:Path, # folder for the file
     rank:int=0, # write a LoRA of this rank; 0: the exact difference
-    naming:Tool='diffusers', # of the LoRA's weights
+    naming:Tool='diffusers', # names of the LoRA's weights: kohya for AUTOMATIC1111 and ComfyUI
 ):
-    "Write what was learned as one small file: the exact difference to the base model, or a LoRA for other tools."
+    "Write the erasing as one small file. It is the exact difference to the base model, or a LoRA."
     existing_study(folder, 'erased')
     from hfi_nb.erasing.export import LORA_FILES, save_delta, save_lora
     study, file = open_study(folder), to/(LORA_FILES.get(naming, naming) if rank else 'delta.safetensors')
@@ -338,7 +338,7 @@ def export(
 
 @stage(app, 'next')
 def next_round(
-    folder:Path, # of an erased study
+    folder:Path, # folder of an erased study
 ):
     "Begin a further round on the erased model of a study."
     study = open_study(existing_study(folder, 'erased'))
@@ -349,42 +349,45 @@ def next_round(
 
 # %% ../nbs/13_cli.ipynb #d5e8bfd8
 @app.command()
-def status(folder:Path, json:Annotated[bool, told('print one line of JSON')] = False):
-    "What is done, open or stale, what people said, and which command comes next."
+def status(
+    folder:Annotated[Path, typer.Argument(help='folder of the study')],
+    json:Annotated[bool, told('print one line of JSON')] = False):
+    "Say what is done, who answered, and what comes next."
     say(status_of(open_study(folder)), json)
 
 @app.command()
 def doctor(json:Annotated[bool, told('print one line of JSON')] = False):
-    "What this machine offers: devices, precision, memory, disk, browser, page server, hub."
+    "Say what this machine offers. Devices, precision, memory, disk, browser, page server, hub, versions."
     say(machine_facts(), json)
 
 # %% ../nbs/13_cli.ipynb #3a843238
 @app.command()
 def start(
-    folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/first'),
+    folder:Annotated[Path, typer.Argument(help='folder of the study')] = Path('studies/first'),
     concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'ink',
-    images:Annotated[int, told('to look at', min=16)] = 96,
+    images:Annotated[int, told('number of images to look at', min=16)] = 96,
     simulate:Annotated[bool, told('a program clicks in your place')] = False):
-    "Your first study, guided: the embedded model draws, you click, it forgets; a stopped run goes on where it was."
+    "Your first study, guided. The embedded model draws, you click, it forgets; a stopped run goes on where it was."
     from hfi_nb.worlds.emoji.first_study import first_study
     first_study(folder, concept, simulate, images, log=typer.echo)
 
 @app.command()
 def demo(
-    folder:Annotated[Path, typer.Argument(help='of the study')] = Path('studies/demo'),
+    folder:Annotated[Path, typer.Argument(help='folder of the study')] = Path('studies/demo'),
     concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'openmoji',
-    model:Annotated[Literal['emoji', 'emoji-flow'], told('an embedded model')] = 'emoji',
-    attack:Annotated[bool, told('the red team, too')] = False):
-    "Remove a style or objects from the embedded model with simulated feedback; a stopped run goes on where it was."
+    model:Annotated[Literal['emoji', 'emoji-flow'], told('which embedded model')] = 'emoji',
+    attack:Annotated[bool, told('attack the erased model, too')] = False):
+    "Remove something with simulated feedback. The embedded model is used; a stopped run goes on where it was."
     from hfi_nb.worlds.emoji.demo import as_text, demo_study
     study, result = demo_study(folder, concept, model=model, attacks=attack, log=typer.echo)
     typer.echo(f'\n{as_text(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
 
 @app.command()
 def lab(
-    folder:Annotated[Path, typer.Argument(help='of the notebooks; they are copied there if it is new')] = Path('nbs'),
-    show:Annotated[bool, typer.Option('--open/--no-open', help='JupyterLab, at their index')] = True):
-    "The notebooks in JupyterLab; outside a clone they are copied first, and what you changed stays."
+    folder:Annotated[
+        Path, typer.Argument(help='folder of the notebooks; they are copied there if it is new')] = Path('nbs'),
+    show:Annotated[bool, typer.Option('--open/--no-open', help='open JupyterLab')] = True):
+    "Open the notebooks in JupyterLab. Outside a clone they are copied first, and what you changed stays."
     import subprocess
     for what, names in copy_notebooks(folder).items():
         if names: typer.echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHARED', 'OPTIONAL', 'quiet', 'show_version', 'run_app', 'read_lines', 'check_file', 'existing_study', 'open_study',
-           'say', 'run_stage', 'told', 'only_given', 'option', 'stage', 'cost']
+           'say', 'run_stage', 'told', 'only_given', 'option', 'stage', 'cost', 'erasing_cost']
 
 # %% ../nbs/12b_terminal.ipynb #4bc852d4
 import inspect
@@ -157,3 +157,29 @@ def cost(
     weights = sum(w.numel()*w.element_size() for m in modules for w in m.parameters())
     return dict(**more, denoiser_evaluations=evaluations, memory_GiB=((memory or 0)+weights)/2**30,
                 minutes=evaluations*seconds/4/60, device=str(pipe.device))
+
+# %% ../nbs/12b_terminal.ipynb #5d0c9e1a
+def erasing_cost(
+    pipe,
+    concepts:int, # how many tokens are erased
+    settings:dict, # of `erase`
+    **more, # further facts
+) -> dict:
+    "What an erasing takes on this machine; a formula takes seconds and counts nothing."
+    from dataclasses import fields
+
+    from hfi_nb.backbones.loading import backbone_of
+    from hfi_nb.backbones.memory import predict_memory
+    from hfi_nb.erasing.distill import METHODS, Settings, resolve
+    from hfi_nb.erasing.erase import choose, preset_settings
+    method = settings.get('method') or choose(settings['purpose'], (), (), (), ())
+    if method not in METHODS: return cost(pipe, 0, **more, **settings)
+    net, known = backbone_of(pipe), {f.name for f in fields(Settings)}
+    given = {name: value for name, value in settings.items() if name in known} | dict(method=method)
+    s = resolve(Settings(**preset_settings(pipe, method, settings['preset']) | given), net.recipe, concepts)
+    points = s.updates*s.batch
+    walked = points*s.steps if s.points == 'fresh' else -(-s.updates//s.refresh)*s.trajectories*s.steps*2
+    dtype = next(net.denoiser.parameters()).dtype
+    memory = predict_memory(net.denoiser.config, s.batch, dtype, METHODS[method][1], s.checkpointing)['total']
+    more |= settings | dict(method=method, updates=s.updates, batch=s.batch, lr=s.lr)
+    return cost(pipe, points*(9 if s.retain else 5)+walked, memory, **more)

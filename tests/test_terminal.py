@@ -27,6 +27,18 @@ def test_a_generator_becomes_a_command_with_its_comments_as_help_a_dry_run_and_j
     assert run(app, ['--n', '0']).exit_code == 2 and run(app, ['--n', 'x']).exit_code == 2
 
 
+def test_a_training_costs_what_its_settings_say_a_formula_nothing_that_is_counted():
+    from hfi_nb.backbones.loading import load_pipeline
+
+    pipe, plain = load_pipeline(), dict(purpose='weights', preset='hfi_nb')
+    usual, short = (erasing_cost(pipe, 1, plain | more) for more in ({}, dict(updates=30)))
+    assert usual['updates'] == 90 and usual['denoiser_evaluations'] == 3*short['denoiser_evaluations'] > 90*16*9
+    formula = erasing_cost(pipe, 1, plain | dict(purpose='prompt'))
+    assert formula['denoiser_evaluations'] == 0 and usual['memory_GiB'] > formula['memory_GiB'] and usual['minutes'] > 0
+    paper = erasing_cost(pipe, 1, dict(purpose='weights', preset='paper', method='sdd'))
+    assert paper['updates'] == 1500 and paper['denoiser_evaluations'] > 1500*50
+
+
 def test_say(capsys):
     say(dict(red_team=.12345, warnings=['broken', 'same'], none=[]))
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [

@@ -44,7 +44,8 @@ def described(node, notes): # → {parameter: comment}, comment of the line that
 def sections(func, params, end, one_line):
     "A docstring's sections: its text, a table of parameters, what comes back."
     text = plain(func.docstring.value) if func.docstring else ''
-    if end and one_line and not end.startswith('→'): text += f'\n\nSignature: {plain(end)}.'
+    if end and one_line and not end.startswith('→'):
+        text += f'\n\n{"Returns" if func.returns else "Note"}: {plain(end)}.'
     out = [DocstringSectionText(text)]
     if params:
         out.append(DocstringSectionParameters([

@@ -2,6 +2,7 @@
 nothing comes from another host.
 
 The notebooks are shown as committed and never run; hidden cells and tests are left out."""
+import ast
 import os
 import re
 import tempfile
@@ -22,7 +23,8 @@ LESSONS = sorted((ROOT/'nbs'/'course').glob('*.ipynb'))
 REFERENCE = sorted(p for p in (ROOT/'nbs').glob('*.ipynb') if p.stem != 'index')
 CODE, BLOCK = r'(?P<code>^(`{3,}|~{3,}).*?^\2|(`+)(?!`).+?\3(?!`))', r'\$\$(?P<block>.+?)\$\$'
 MATH = re.compile(rf'{CODE}|{BLOCK}|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$', re.S | re.M)
-HOWTOS = ['model', 'images', 'annotators', 'flux', 'gpu', 'export', 'audit', 'postgresql', 'troubleshooting']
+HOWTOS = ['model', 'images', 'annotators', 'class', 'flux', 'gpu', 'export', 'audit', 'postgresql',
+          'troubleshooting']
 scratch = tempfile.TemporaryDirectory()
 
 
@@ -98,6 +100,29 @@ def api_page(module:str, path:Path) -> str:
     return f'# `{module}`\n\n{made}\n\n::: hfi_nb.{module}\n'
 
 
+def definitions(file:str) -> list: return ast.parse((ROOT/'hfi_nb'/file).read_text(encoding='utf-8')).body
+
+
+def public_face() -> dict: # name → module
+    "`FACE` of the package, read and not imported."
+    [face] = [node.value for node in definitions('__init__.py')
+              if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'FACE']
+    return {word.arg: ast.literal_eval(word.value) for word in face.keywords}
+
+
+def face_page() -> str:
+    "What `from hfi_nb import …` gives, in the order in which it is needed."
+    rows = []
+    for name, module in public_face().items():
+        [node] = [n for n in definitions(module.replace('.', '/')+'.py') if getattr(n, 'name', '') == name]
+        said = (ast.get_docstring(node) or '').split('\n')[0]
+        rows.append(f'| [`{name}`][hfi_nb.{module}.{name}] | {said} |')
+    return '\n'.join([
+        '# The public names', '', 'Import these from `hfi_nb` itself, for example `from hfi_nb import Study, erase`.',
+        'They stay as they are from one version to the next. Each name leads to the page of its module.', '',
+        '| name | what it is |', '|---|---|', *rows, ''])
+
+
 @event_priority(100) # before mkdocs-jupyter looks for notebooks
 def on_files(files, config):
     for p in LESSONS+REFERENCE:
@@ -105,6 +130,7 @@ def on_files(files, config):
         files.append(File(page, scratch.name, config.site_dir, config.use_directory_urls))
     for p in (ROOT/'nbs'/'stills').iterdir():
         files.append(File.generated(config, f'reference/stills/{p.name}', abs_src_path=str(p)))
+    files.append(File.generated(config, 'api/index.md', content=face_page()))
     for m, p in MODULES.items(): files.append(File.generated(config, f'api/{m}.md', content=api_page(m, p)))
     files.append(File.generated(config, 'contributing.md',
                                 content=(ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8').replace('](docs/', '](')))
@@ -115,8 +141,8 @@ def on_config(config):
     config.nav = [
         {'Home': 'index.md'}, {'Course': [f'course/{p.name}' for p in LESSONS]},
         {'How to': [f'howto/{name}.md' for name in HOWTOS]}, 'method.md', 'results.md', 'glossary.md',
-        {'Reference': [f'reference/{p.name}' for p in REFERENCE]}, {'API': [{m: f'api/{m}.md'} for m in MODULES]},
-        'contributing.md']
+        {'Reference': [f'reference/{p.name}' for p in REFERENCE]},
+        {'API': ['api/index.md', *({m: f'api/{m}.md'} for m in MODULES)]}, 'contributing.md']
     return config
 
 

@@ -1,5 +1,5 @@
-"""README.md from nbs/index.ipynb: `#| hide` cells dropped, other directives stripped, pictures written beside the
-notebook."""
+"""README.md from nbs/index.ipynb: `#| hide` cells dropped, other directives stripped, links made from the root of the
+repository."""
 import re
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def readme(root: Path) -> str:
     config = Config()
     config.MarkdownExporter.preprocessors = [Directives]
     body, _ = MarkdownExporter(config=config).from_filename(str(root/'nbs'/'index.ipynb'))
-    body = body.replace('](stills/', '](nbs/stills/')
+    body = re.sub(r'\]\((stills|course)/', r'](nbs/\1/', body).replace('](../', '](') # the notebook lies in nbs/
     return ('<!-- generated from nbs/index.ipynb by tools/check.py -->\n' + re.sub(r'\n{3,}', '\n\n', body.strip())
             + '\n')
 
