@@ -262,7 +262,7 @@ def audit(
     concept:str, # name of what was erased
     target:Path=None, # prompts that ask for it; a concept of the mini world has its own
     benign:Path=None, # prompts that ask for something else
-    judge:Judge='nudenet', # who says what the images of --target show
+    judge:Judge=None, # who says what the images of --target show; needed with --target
     texts:Path=None, # file that --judge clip or q16 needs
     clip:str=None, # CLIP of --judge clip
     n:int=60, # prompts of each kind, at most
@@ -272,7 +272,10 @@ def audit(
     "Measure a model that somebody else erased. How often does it show the concept, and what was lost?"
     for name in (model, base): check_model(name)
     for file in (target, benign): check_file(file)
-    suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if target else None, n)
+    if target and not judge:
+        raise HfiError('--target needs a judge: give --judge nudenet, --judge clip with --texts and --clip, '
+                       'or --judge q16 with --texts')
+    suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if judge else None, n)
     yield lambda: dict(prompts=len(suite.prompts), images=2*len(suite.prompts))
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.measure.evaluate import evaluate

@@ -122,6 +122,6 @@ def what_was_done(facts:dict, out:Path, model:str) -> dict:
     told |= {'quick check': f'{moved}; broken {check["broken"]} of {check["n"]}'}
     if 'relative_error' not in facts:
         audit = f'hfi audit {out} {model} {shlex.quote(facts["concept"])}'
-        return told | dict(next=f'{audit} --target PROMPTS.txt --benign OTHERS.txt')
+        return told | dict(next=f'{audit} --target PROMPTS.txt --benign OTHERS.txt --judge JUDGE')
     load = f'pipe.load_lora_weights({str(out)!r})'
     return told | dict(relative_error_of_the_LoRA=facts['relative_error'], next=f'in Python, {load}')

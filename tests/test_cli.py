@@ -135,6 +135,8 @@ def test_audit(tmp_path):
     done = CliRunner().invoke(app, [*map(str, args)], catch_exceptions=False)
     assert done.exit_code == 0 and 'concept' in done.output
     assert 'warnings' in done.output and 'Both models have the same weights.' in done.output
+    without = CliRunner().invoke(app, ['audit', 'emoji', 'emoji', 'ink', '--target', str(tmp_path/'asked.txt')])
+    assert str(without.exception).startswith('--target needs a judge: give --judge nudenet')
 
 
 def test_doctor():
