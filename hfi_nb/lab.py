@@ -31,8 +31,9 @@ def content(source:Path, name:str) -> bytes:
     "A packaged file; in a notebook links to what is not copied lead to the repository."
     data, place = (source/name).read_bytes(), Path(name).parent
     def one(m):
-        if (source/place/m[1]).exists(): return m[0]
-        return f']({HOME}/{os.path.normpath(Path("nbs")/place/m[1])}'
+        target = os.path.normpath(place/m[1])
+        inside = not target.startswith('..') and (source/target).exists()
+        return m[0] if inside else f']({HOME}/{os.path.normpath(Path("nbs")/target)}'
     if not name.endswith('.ipynb'): return data
     return re.sub(r'\]\((?!https?:)([^)#\s]+\.(?:ipynb|md))', one, data.decode()).encode()
 

@@ -27,6 +27,8 @@ def test_links_to_what_is_not_copied_lead_to_the_repository(tmp_path):
     (tmp_path/'source'/'course').mkdir(parents=True)
     said = '[a](b.ipynb) [c](../../docs/glossary.md#d) [e](../f.ipynb) [g](https://h.org/i.md) calls[0](images)'
     for name in ('b', 'j'): (tmp_path/'source'/'course'/f'{name}.ipynb').write_text(said)
+    (tmp_path/'docs').mkdir()
+    (tmp_path/'docs'/'glossary.md').write_text('there, and not copied')
     copy_notebooks(tmp_path/'mine', tmp_path/'source')
     assert (tmp_path/'mine'/'course'/'j.ipynb').read_text() == (
         f'[a](b.ipynb) [c]({HOME}/docs/glossary.md#d) [e]({HOME}/nbs/f.ipynb) [g](https://h.org/i.md) calls[0](images)')

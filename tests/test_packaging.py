@@ -65,6 +65,9 @@ def test_unpacked_wheel_copies_its_notebooks(wheel, tmp_path):
         return done.stdout
     assert 'they are copied there if it is new' in ' '.join(hfi('lab', '--help').split())
     assert 'new: ' in hfi('lab', 'mine', '--no-open') and (tmp_path/'mine'/'stills'/'grid.png').exists()
+    for nb in (tmp_path/'mine').rglob('*.ipynb'):
+        links = re.findall(r'\]\((?!https?:)([^)#\s]+\.(?:ipynb|md|png))', nb.read_text(encoding='utf-8'))
+        assert [link for link in links if not (nb.parent/link).is_file()] == [], nb.name
     (tmp_path/'mine'/'index.ipynb').write_text('my own')
     assert hfi('lab', 'mine', '--no-open') == '1 kept: index.ipynb\n'
     assert (tmp_path/'mine'/'index.ipynb').read_text() == 'my own'
@@ -81,8 +84,11 @@ def test_an_unpacked_wheel_has_every_measurement_that_the_course_reads(wheel, tm
     assert len(read) > 4 and read | {'methods', 'methods_flow'} == there
 
 
-def test_the_citation_is_of_this_version():
+def test_the_citation_is_of_this_version_and_copies_lead_to_the_repository():
     from configparser import ConfigParser
+
+    from hfi_nb.lab import HOME
     settings = ConfigParser(delimiters=['='])
     settings.read(ROOT/'settings.ini', encoding='utf-8')
+    assert HOME == settings['DEFAULT']['git_url']+'/blob/main'
     assert f'\nversion: {settings["DEFAULT"]["version"]}\n' in (ROOT/'CITATION.cff').read_text(encoding='utf-8')
