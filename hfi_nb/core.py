@@ -240,13 +240,13 @@ def _srgb(im:Image.Image) -> Image.Image:
     profile = im.info.get('icc_profile')
     with suppress(ImageCms.PyCMSError, OSError, TypeError, ValueError):
         own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile or b'')), ImageCms.createProfile('sRGB')
-        made = ImageCms.profileToProfile(im, own, srgb, outputMode='RGB')
-        if made is not None: return made
+        if (made := ImageCms.profileToProfile(im, own, srgb, outputMode='RGB')) is not None: return made
     return im.convert('RGB')
 
 def _as_shown(im:Image.Image) -> Image.Image:
     "An opened image as a browser shows it: RGB."
     im.load()
+    if im.mode == 'F': raise ValueError('its colours are floating-point numbers: save it in 8 or 16 bits')
     with suppress(Exception): im = ImageOps.exif_transpose(im) # a browser passes over a broken note of the orientation
     if not im.has_transparency_data: return _srgb(_eight_bit(im))
     if im.mode.startswith('I'): return _eight_bit(im).convert('RGB') # its transparent grey has 16 bits

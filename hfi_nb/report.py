@@ -170,6 +170,7 @@ def attacked(folder:str|Path, outcomes:list) -> list: # (title, what `captioned`
                     images=[('under attack', embedded(thumbnail(image, 2*LARGE, blur=False)))])
     return [(f'Brought back by {row["name"]}', [one(hit) for hit in row.get('hits', [])]) for row in outcomes]
 
+# %% ../nbs/11_report.ipynb #09c8d53f
 def evaluation_facts(folder:str|Path, evaluation:Evaluation) -> list: # (name, value) pairs
     "How it was measured; hashes only where the erased model's own facts do not give them."
     given = ('base', 'erased') if erased_hash(folder) else ()
@@ -183,6 +184,7 @@ def stale_results(folder:str|Path) -> list: # of sentences
         found['red team'] = 'it attacked another model, whose numbers are left out'
     return [f'The {name} is stale ({why}): run {STAGES[name].command} again.' for name, why in found.items() if why]
 
+# %% ../nbs/11_report.ipynb #1bce97b4
 def concept_name(folder:str|Path) -> str:
     "The name of a study's concept."
     found = read_json(Path(folder)/'study.json')['concept']
@@ -266,6 +268,7 @@ def page_images(e:Evaluation) -> list: # (title, what `captioned` gives)
               title: hurt[:12], worst: worst_cases(e)}
     return [(title, captioned(e, rows)) for title, rows in chosen.items()]
 
+# %% ../nbs/11_report.ipynb #69be20bd
 def _write_tables(folder:Path, rows:list, said:dict):
     write_json(folder/'report.json', said | dict(numbers=rows))
     with atomic(folder/'report.csv') as part, open(part, 'w', newline='') as f:

@@ -76,7 +76,7 @@ class StudyFolder:
         given = dict(
             concept=concept_settings(concept, kept), model='' if self._pipe else model and str(model),
             clip=clip and str(clip), dtype=dtype and str(checked_dtype(dtype)).removeprefix('torch.'))
-        self.settings = merge_settings(self.folder, kept, given)
+        self.settings:dict = merge_settings(self.folder, kept, given)
 
     @property
     def concept(self) -> Concept: return Concept(**self.settings['concept'])

@@ -20,6 +20,7 @@ import typer
 from fastcore.docments import docments
 
 from .core import HfiError
+from .texts import read_text, text_lines
 from .stages import Records
 
 # %% ../nbs/12b_terminal.ipynb #cc578034
@@ -48,7 +49,7 @@ def run_app(app:typer.Typer):
 def read_lines(file:Path) -> list:
     "The prompts in a text file, one per line."
     if not file.is_file(): raise HfiError(f'{file} does not exist: give a text file with one prompt per line')
-    found = [line.strip() for line in file.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    found = [line.strip(' \t') for line in text_lines(read_text(file))]
     if not found: raise HfiError(f'{file} holds no prompts: write one per line')
     return found
 

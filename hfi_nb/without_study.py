@@ -64,6 +64,7 @@ def chosen(settings:dict) -> dict:
     "What was asked of `erase`, as a plan says it."
     return {k: settings[k] for k in ('purpose', 'method', 'start') if k in settings}
 
+# %% ../nbs/12f_without_study.ipynb #ac98c869
 def erase_shown(
     images:Path, # folder
     without:Path|None, # folder, or None
@@ -94,6 +95,7 @@ def erase_listed(leco:Path, model:str|None, out:Path, lora:int, settings:dict) -
         return erase(pipe, path=part/'erasing.safetensors', **found | settings), None
     yield from erase_alone(make, dict(words=words), dict(concept=words), model, out, lora, settings)
 
+# %% ../nbs/12f_without_study.ipynb #8a9ded04
 def erase_alone(
     make:Callable, # pipeline and folder for checkpoints → the erased pipeline, and the token it learned or None
     plan:dict, # what the plan says beside model and settings

@@ -64,6 +64,20 @@ def test_single_kinds(tmp_path):
         assert single_file_class(tmp_path/'x.safetensors').__name__ == kind
 
 
+def test_stand_ins(tmp_path):
+    pointer, model = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n', tmp_path/'model'
+    (tmp_path/'x.safetensors').write_text(pointer)
+    with pytest.raises(HfiError, match='x.safetensors is a pointer of Git LFS'): load_pipeline(tmp_path/'x.safetensors')
+    with pytest.raises(HfiError, match='x.safetensors is a pointer of Git LFS'):
+        add_lora(load_pipeline(), tmp_path/'x.safetensors')
+    shutil.copytree(data_dir()/'emoji'/'model', model)
+    next((model/'text_encoder').glob('*.safetensors')).write_text(pointer)
+    with pytest.raises(HfiError, match='model.safetensors is a pointer of Git LFS'): load_pipeline(model)
+    (model/'model_index.json').write_text('[]')
+    with pytest.raises(HfiError, match='model_index.json is no object|pointer'): load_pipeline(model)
+    with pytest.raises(HfiError, match='None is no model'): load_pipeline(None)
+
+
 def test_single_file(tmp_path):
     save_file({'model.diffusion_model.x': torch.zeros(1)}, tmp_path/'model.safetensors')
     with pytest.raises(HfiError, match='came without its configuration.*pass config= a pipeline folder'):
@@ -178,10 +192,12 @@ def test_other_loras(tmp_path):
     refused({f'{kohya}.hada_w1_a': A}, 'is a LoHa')
     refused({f'{kohya}.lokr_w1': A}, 'is a LoKr')
     refused(whole | {f'{kohya}.lora_up.weight': 0*B}, 'changes nothing')
+    refused(whole | {f'{kohya}.lora_up.weight': B.to(torch.int8)}, 'weights are quantised')
     refused(whole | {f'{kohya}.lora_up.weight': torch.nan*B}, 'not finite')
+    refused({'base_model.model.x.lora_A.weight': A, 'base_model.model.x.lora_B.weight': B}, 'has no part base_model')
     refused({'unet.alien.lora_A.weight': A, 'unet.alien.lora_B.weight': B}, 'has no layer unet.alien')
     save_file(whole, file)
-    for scale, why in ((0., 'changes nothing'), (float('nan'), 'not finite')):
+    for scale, why in ((0., 'changes nothing'), (float('nan'), 'not finite'), ('1', 'give a number')):
         with pytest.raises(HfiError, match=why): add_lora(pipe, file, scale)
         assert model_hash(pipe) == before
     got = add_lora(load_pipeline(), file).text_encoder.get_submodule(name).weight

@@ -42,7 +42,7 @@ def test_import(tmp_path):
     picture(source/'sub'/'c.webp', 3)
     picture(source/'d.tiff', 4)
     (source/'copy of a.png').write_bytes((source/'a.png').read_bytes())
-    (source/'a.txt').write_text('\ufeffa cat face\n', encoding='utf-8')
+    (source/'a.txt').write_text('a cat face\n', encoding='utf-16')
     (source/'notes.txt').write_text('not about an image')
     (source/'empty.png').write_bytes(b'')
     (source/'cut.png').write_bytes(picture(source/'sub'/'whole.png', 5, (64, 64)).read_bytes()[:900])
@@ -107,6 +107,7 @@ def test_notes(tmp_path):
             (dict(prompt='a plain {prompt}'), ('a plain {prompt}', None)),
             (dict(invokeai_metadata='{"positive_prompt": "a bell", "seed": 1}'), ('a bell', 1)),
             (dict(prompt='{"1": '+'['*9999), ('', None)),
+            (dict(prompt='{"3": {"class_type": "KSampler", "inputs": {"cfg": Infini'), ('', None)),
             (dict(parameters='{"prompt": "a", "seed": -1}'), ('a', None)), (dict(Software='camera'), ('', None)),
             ({}, ('', None))):
         assert read_prompt(picture(tmp_path/'a.png', text=text)) == wanted
@@ -138,6 +139,9 @@ def test_given(tmp_path):
     assert prompts() == ['inside', 'beside', 'from a table, {here}']
     (table := tmp_path/'t.jsonl').write_text('{"file": "a.png", "prompt": "mine"}\n')
     assert prompts(table) == ['mine', 'beside', 'mine']
+    picture(source/'\xe9.png', 9) # one character; a Mac's table says it in two
+    assert prompts({'e\u0301.png': 'x'})[-1] == 'x'
+    (source/'\xe9.png').unlink()
     again = import_images(tmp_path/'study1', tmp_path/'from another study')
     assert sorted(r['prompt'] for r in again.records) == ['beside', 'inside', 'inside']
     table.write_text('{"prompt": "mine"}\n')

@@ -165,6 +165,10 @@ def test_errors(tmp_path):
                               ('a.csv', '"prompt\na\n', 'header cannot be read')):
         (tmp_path/name).write_text(text)
         with pytest.raises(HfiError, match=match): load_prompts(tmp_path/name)
+    (tmp_path/'a.csv').write_text('prompt,seed,prompt,,\na house,1,a cat,,\n')
+    with pytest.raises(HfiError, match="two columns are called 'prompt': rename one"): load_prompts(tmp_path/'a.csv')
+    (tmp_path/'a.csv').write_text('sep=;\nprompt;seed;;\na, b;1;;\n') # as Excel writes it
+    assert [(p.text, p.seed) for p in load_prompts(tmp_path/'a.csv')] == [('a, b', 1)]
     (tmp_path/'a.csv').write_bytes('prompt\na'.encode('utf-16')[:-1])
     with pytest.raises(HfiError, match='damaged'): load_prompts(tmp_path/'a.csv')
     with pytest.raises(HfiError, match='no prompt list named'): load_prompts('scenes', 'i2g')

@@ -20,6 +20,8 @@ def test_braces_are_text_and_one_string_is_no_list():
     assert insert_phrase('a {cat}', '<v>') == 'a {cat} <v>' and insert_phrase('50% {', '') == '50% {'
     assert insert_phrase('{} and {}', 'x') == 'x and x'
     assert Concept('x', phrase='by {} {2}').say('<v>') == 'by <v> {2}'
+    for odd, match in ((None, 'hold None: give texts'), (b'a', 'give texts'), ('a \ud800', 'no valid Unicode')):
+        with pytest.raises(HfiError, match=match): as_texts(['a house', odd])
     with pytest.raises(HfiError, match=r"tokens='openmoji' is one string: give a list, \['openmoji'\]"):
         as_list('openmoji', 'tokens')
     assert as_list(('a', 'b')) == ['a', 'b']

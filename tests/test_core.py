@@ -74,6 +74,8 @@ def test_damaged_and_missing_images_are_named():
         path.write_text('no image')
         with pytest.raises(HfiError, match='x.png is damaged'): open_image(path)
         with pytest.raises(HfiError, match='cannot be read'): open_image(d)
+        Image.fromarray(np.full((4, 4), .5, np.float32)).save(path, 'tiff')
+        with pytest.raises(HfiError, match='floating-point numbers: save it in 8 or 16 bits'): open_image(path)
         for kind in ('jpeg', 'webp', 'gif', 'bmp', 'tiff'):
             Image.effect_noise((64, 64), 50).save(path, kind)
             whole = path.read_bytes()

@@ -50,6 +50,23 @@ def test_an_edited_pipeline_answers_the_concept_as_it_answered_without_it_and_sa
                for k, w in backbone_of(again).kv_projections().items())
 
 
+def test_λ_means_the_same_for_a_text_encoder_of_another_scale():
+    pipe, tenfold = load_pipeline(), load_pipeline() # the same images from rows that are ten times as long
+    with torch.no_grad():
+        for w in tenfold.text_encoder.final_layer_norm.parameters(): w.mul_(10)
+        for name in backbone_of(tenfold).kv_names(): tenfold.unet.get_parameter(name).div_(10)
+    assert absolute_lam(pipe, backbone_of(pipe).recipe.relative_lam) == pytest.approx(.1, rel=1e-4)
+    assert absolute_lam(pipe, backbone_of(pipe).recipe.relative_lam_near) == pytest.approx(.005, rel=1e-4)
+    given = dict(contexts=['house', 'fox'], safe=['bell in the style of noto', 'fox in the style of ink'])
+    def edited(p, form):
+        targets = make_targets(p, ['openmoji'], safe_images=None, **given)
+        return backbone_of(form(p, targets)).kv_projections()
+    def apart(a, b, times=1): return max(float((times*b[k]-w).abs().max()) for k, w in a.items())
+    for form in (uce, uce_near):
+        one = edited(pipe, form)
+        assert apart(one, edited(tenfold, form), 10) < 1e-4*apart(one, backbone_of(pipe).kv_projections())
+
+
 def test_rows_count_as_means_over_prompts_k_for_k_tokens_prompts_that_share_no_part_as_one():
     pipe = load_pipeline()
     def rows(n, retain=8., eta=1.):

@@ -111,7 +111,10 @@ def test_published(tmp_path):
     name = next(k for k in new if k.endswith('weight'))
     own = backbone_of(pipe).denoiser.state_dict()[name]
     wrong = {'alien.weight': {'alien.weight': torch.ones(1)}, 'has the shape': {name: torch.ones(3)},
-             'not finite': {name: own*torch.nan}, 'changes nothing': {name: own}}
+             'not finite': {name: own*torch.nan}, 'changes nothing': {name: own},
+             'is torch.int8': {name: own.to(torch.int8)}}
+    turned = next(k for k, w in new.items() if w.ndim == 2 and w.shape[0] != w.shape[1])
+    wrong |= {f'{turned} has the shape': {turned: new[turned].T}}
     for said, weights in wrong.items():
         save_file({k: w.contiguous() for k, w in weights.items()}, file)
         with pytest.raises(HfiError, match=said): apply_weights(pipe, file)

@@ -41,6 +41,12 @@ def test_refused(tmp_path):
     with pytest.raises(HfiError, match='cannot be read'): read_leco(tmp_path/'none.yaml')
     token = type('Token', (), dict(name='<unwanted>'))()
     with pytest.raises(HfiError, match='<unwanted> is a soft token'): write_leco(file, [token])
+    for text, match in (('- target: yes', 'has target=True, which YAML reads as no text: put it in quotes'),
+                        ('- target: 0123', 'target=83'), ('- target: [a, b]', 'put it in quotes')):
+        file.write_text(text)
+        with pytest.raises(HfiError, match=match): read_leco(file)
+    file.write_bytes('- target: café'.encode('utf-16'))
+    assert read_leco(file)['tokens'] == ['café']
     with pytest.raises(HfiError, match='is one string'): write_leco(file, 'ink')
 
 

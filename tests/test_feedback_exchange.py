@@ -81,7 +81,9 @@ def test_files_that_went_through_an_editor_or_a_spreadsheet_are_read():
             Path(f'{d}/b{name[1:].upper()}').write_bytes(('\ufeff' + text.replace('\n', '\r\n') + '\r\n\r\n').encode())
             assert read_events(f'{d}/b{name[1:].upper()}') == store.events()
         Path(f'{d}/latin.csv').write_bytes('id,label\nÜ,1\n'.encode('latin-1'))
-        with pytest.raises(HfiError, match='no feedback file'): read_events(f'{d}/latin.csv', 'ink')
+        with pytest.raises(HfiError, match='no UTF-8'): read_events(f'{d}/latin.csv', 'ink')
+        Path(f'{d}/twice.csv').write_text('id,label,label\np1,1,0\n')
+        with pytest.raises(HfiError, match="two columns are called 'label'"): read_events(f'{d}/twice.csv', 'ink')
 
 
 def test_a_spreadsheet_with_ids_and_labels_is_read_or_refused_in_words():

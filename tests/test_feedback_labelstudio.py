@@ -95,6 +95,13 @@ def test_what_is_no_answer_is_counted_and_never_a_skip():
     assert read(dict(id=1, data=dict(image='p1.png'), annotations=[])).unread == []  # not labelled yet
     assert read(annotated(dict(choices=['fine']), data=dict(text='no image'))).unread == [
         'annotation 7 of task 1 is about 0 images, not one']
+    both = annotated(dict(choices=['unwanted']))
+    undated = dict(id=8, result=[dict(value=dict(choices=['fine']))], updated_at='yesterday')
+    for odd in (None, dict(id=8, result='none'), undated): # one odd entry costs no other
+        content = read(both | dict(annotations=[odd, *both['annotations']]))
+        assert labels(content) == {'p1': 1} and len(content.unread) == 1
+        assert 'annotation 1 of task 1 cannot be read' in content.unread[0]
+    assert labels(read(annotated(dict(rating='5')), choices={'5': 1})) == {'p1': 1}
     for bad in (dict(foo=1), dict(id='p1', label=1)):
         with pytest.raises(HfiError, match='no task of Label Studio'): read(bad)
 

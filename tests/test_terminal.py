@@ -52,8 +52,11 @@ def test_wrong_paths(tmp_path):
     with pytest.raises(HfiError, match='does not exist'): read_lines(tmp_path/'none.txt')
     (tmp_path/'empty.txt').write_text('\n \n')
     with pytest.raises(HfiError, match='holds no prompts'): read_lines(tmp_path/'empty.txt')
-    (tmp_path/'some.txt').write_text('\ufeffa house\r\n\r\n a cat \r\n', encoding='utf-8')
-    assert read_lines(tmp_path/'some.txt') == ['a house', 'a cat']
+    for encoding in ('utf-8-sig', 'utf-16'):
+        (tmp_path/'some.txt').write_bytes('a house\r\n\r\n a cat\u2028by a lake \r\n'.encode(encoding))
+        assert read_lines(tmp_path/'some.txt') == ['a house', 'a cat\u2028by a lake']
+    (tmp_path/'some.txt').write_bytes('café'.encode('cp1252'))
+    with pytest.raises(HfiError, match='no UTF-8'): read_lines(tmp_path/'some.txt')
 
 
 def test_run_app(capsys):

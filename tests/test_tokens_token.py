@@ -35,7 +35,7 @@ def test_community_tokens(tmp_path):
     mine = sample(pipe, ['house in the style of <cat>'], [1], steps=2, tokens=found[:1])
     pipe.load_textual_inversion(str(tmp_path/'cat.safetensors'), token='<cat>')
     assert mine[0].tobytes() == sample(pipe, ['house in the style of <cat>'], [1], steps=2)[0].tobytes()
-    save_file(dict(clip_l=torch.zeros(3, 768), clip_g=torch.zeros(3, 1280)), tmp_path/'xl.safetensors')
+    save_file(dict(clip_l=torch.ones(3, 768), clip_g=torch.ones(3, 1280)), tmp_path/'xl.safetensors')
     xl = SoftToken.load(tmp_path/'xl.safetensors')
     assert (xl.name, xl.widths, xl.vectors.shape) == ('<xl>', (768, 1280), (3, 2048))
     with pytest.raises(HfiError, match='takes 192'): xl.add_to(pipe)
@@ -55,6 +55,9 @@ def test_errors(tmp_path):
     with pytest.raises(HfiError, match='takes 192'): SoftToken('<x>', torch.zeros(1, 768)).add_to(pipe)
     save_file({'<x>': torch.zeros(1, 192)}, tmp_path/'odd.safetensors', metadata=dict(soft_token='{'))
     with pytest.raises(HfiError, match='history'): SoftToken.load(tmp_path/'odd.safetensors')
+    for empty in (torch.zeros(1, 192), torch.ones(1, 2, 192)):
+        save_file({'<x>': empty}, tmp_path/'empty.safetensors')
+        with pytest.raises(HfiError, match='all zeros, or no matrix'): SoftToken.load(tmp_path/'empty.safetensors')
     for bad in (torch.nan, torch.inf):
         token = SoftToken('<x>', torch.full((1, 192), bad))
         with pytest.raises(HfiError, match='<x> holds numbers that are not finite'):

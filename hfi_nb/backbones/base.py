@@ -82,8 +82,8 @@ class Recipe:
     trajectory_steps:int = 50
     trajectory_guidance:float = 3.
     max_sequence_length:int = 0 # rows that T5 gives, or zeros in its place; 0: as many as the stock pipeline takes
-    lam:float = .1 # λ of UCE and RECE
-    lam_near:float = .005 # λ of the closed form aimed at safe prompts
+    relative_lam:float = .25739 # λ of UCE and RECE, as a share of what the empty prompt's rows weigh
+    relative_lam_near:float = .0128695 # the same for the closed form aimed at safe prompts
     paper:dict = field(default_factory=dict) # method → settings as its authors published them for this model
 
     def updates_for(self, tokens:int) -> int: return max(self.updates, self.updates_per_token*tokens)
@@ -327,7 +327,7 @@ OFFLOADED = 'the pipeline is offloaded part by part: load it without enable_sequ
 class Backbone(Words, Embedding, Latents, Network, Stock):
     "What the method asks of a model family: a thin view of a diffusers pipeline, made anew wherever it is needed."
     network = 'unet' # name of the pipeline's denoiser
-    scopes = () # names of the parts that may learn; the first is the usual one
+    scopes:tuple[str, ...] = () # names of the parts that may learn; the first is the usual one
     upcasts_vae = False # whether a float16 autoencoder overflows
     channels_last = False # whether the denoiser is faster with its channels last in memory
     guided = 'two passes' # how guidance is had; 'told': the network is told a number; 'none': it has no use for one

@@ -16,6 +16,7 @@ import math
 import re
 from contextlib import contextmanager
 from inspect import signature
+from numbers import Real
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from .base import OFFLOADED, Backbone
 from .mmdit import FluxBackbone, SD3Backbone
 from .unet import SDXLBackbone, UNetBackbone
 from ..core import HfiError, atomic
+from ..texts import refuse_stand_in
 from ..devices import default_device
 from ..places import EMBEDDED
 from ..signatures import DiffusionPipeline
@@ -52,8 +54,10 @@ def is_pipeline(model) -> bool:
 PICKLES = ('.ckpt', '.pt', '.pth', '.bin', '.pkl')
 
 def refuse_pickle(path):
-    """`HfiError` for a file that can run code when it is opened, or a folder of such files without safetensors."""
+    """`HfiError` for a file that can run code when it is opened, or a folder of such files without safetensors.
+    Also for what a download left in the place of weights."""
     path = Path(path)
+    for f in path.rglob('*.safetensors') if path.is_dir() else [path] if path.is_file() else []: refuse_stand_in(f)
     found = [f for f in path.rglob('*') if not any(f.parent.glob('*.safetensors'))] if path.is_dir() else [path]
     if files := [f for f in found if f.suffix.lower() in PICKLES]:
         raise HfiError(f'{files[0]} is a pickle, which can run code when it is opened: get the model as safetensors, '
@@ -66,7 +70,9 @@ def pipeline_class(source:Path|str, **hub) -> type:
         raise HfiError(f'{source} is not a pipeline folder (it has no model_index.json): '
                        'give the folder that save_pretrained wrote')
     import diffusers
-    name = diffusers.DiffusionPipeline.load_config(source, **hub).get('_class_name')
+    index = diffusers.DiffusionPipeline.load_config(source, **hub)
+    if not isinstance(index, dict): raise ValueError('its model_index.json is no object')
+    name = index.get('_class_name')
     if name in FAMILIES: return getattr(diffusers, name)
     raise HfiError(f'{source} holds a {name}: only {", ".join(FAMILIES)} are supported')
 
@@ -199,11 +205,13 @@ def load_pipeline(
     """Load a pipeline for sampling and training.
     `HfiError` for a wrong folder, a pickle, missing weights, an unsupported model or an unreachable hub."""
     device = checked_device(device)
+    if not isinstance(name, str | Path): raise HfiError(f'{name!r} is no model: give a folder, a file or a hub id')
     dtype, path = checked_dtype(dtype, device), Path(name).expanduser()
     source = EMBEDDED.get(str(name)) or (path if path.exists() else str(name))
     hub = {k: v for k, v in dict(variant=variant, revision=revision).items() if v}
     try: pipe = read_pipeline(source, config, dtype, **hub)
-    except (OSError, ValueError, HFValidationError, NotImplementedError) as e: raise why_not_loaded(source, e) from e
+    except (OSError, ValueError, HFValidationError, NotImplementedError, SafetensorError) as e:
+        raise why_not_loaded(source, e) from e
     backbone_of(pipe).check()
     check_tokenizers(pipe, source)
     check_finite(pipe, source)
@@ -276,6 +284,7 @@ def lora_module(net:Backbone, part:str, name:str) -> torch.nn.Module:
     text = {'.to_q': '.q_proj', '.to_k': '.k_proj', '.to_v': '.v_proj', '.to_out': '.out_proj'}
     renamed = (name.removesuffix(a)+b for a, b in text.items() if name.endswith(a))
     proper = next(renamed, name) if 'text' in part else name
+    if not isinstance(getattr(net.pipe, part, None), torch.nn.Module): raise ValueError(f'the model has no part {part}')
     own = dict(getattr(net.pipe, part).named_modules())
     tries = [end for n in (proper, proper.removeprefix('text_model.')) for end in (n, n+'.0')]
     if found := [own[t] for t in tries if hasattr(own.get(t), 'weight')]: return found[0]
@@ -304,6 +313,7 @@ def lora_changes(pipe:DiffusionPipeline, path:Path) -> list: # of (weight, its c
         sides.setdefault((m[1], m[2]), {})[dict(down='A', up='B').get(side, side)] = w
     changes = []
     for (part, name), parts in sides.items():
+        if not all(parts[k].is_floating_point() for k in 'AB'): raise ValueError('its weights are quantised')
         weight, (A, B) = lora_module(net, part, name).weight, (parts[k].float().flatten(1) for k in 'AB')
         alpha = float(parts['alpha']) if 'alpha' in parts else lora_alpha(part, name, len(A), facts)
         changes.append((weight, (alpha/len(A)*B@A).view(weight.shape)))
@@ -326,6 +336,7 @@ def add_lora(
         why = str(e).splitlines()[0]
         raise HfiError(f'{path} is no LoRA of this model ({why}): '
                        'give a safetensors file made for the same architecture') from e
+    if not isinstance(scale, Real): raise HfiError(f'scale={scale!r}: give a number')
     if not all(change.isfinite().all() for _, change in changes) or not math.isfinite(scale):
         raise HfiError(f'{path} times {scale} holds numbers that are not finite: get it again, or give another scale')
     if not scale or not any(change.any() for _, change in changes):

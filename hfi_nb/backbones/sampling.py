@@ -14,6 +14,7 @@ import torch
 
 from .base import Condition
 from .loading import backbone_of
+from ..concept import as_texts
 from ..core import HfiError
 from ..devices import checked_seeds
 from ..signatures import DiffusionPipeline
@@ -56,7 +57,7 @@ def sample(
     batch:int=32,
 ) -> list: # PIL images
     "One image per prompt and seed; each depends on its prompt and seed alone."
-    if isinstance(prompts, str): raise HfiError(f'prompts={prompts[:40]!r} is one string: give a list of prompts')
+    prompts = prompts if isinstance(prompts, Condition) else as_texts(prompts)
     if not len(prompts): raise HfiError('no prompts: give at least one')
     seeds = checked_seeds(seeds)
     if len(prompts) != len(seeds):

@@ -178,6 +178,7 @@ class SDXLBackbone(UNetBackbone):
         pooled = condition.pooled.to(args[0].dtype)
         return args, kwargs | dict(added_cond_kwargs=dict(text_embeds=pooled, time_ids=sizes))
     def stock_prompts(self, condition:Condition, null:Condition) -> dict:
+        "As for Stable Diffusion, with the pooled text beside the tokens."
         null = null.expand(len(condition))
         pooled = dict(pooled_prompt_embeds=condition.pooled, negative_pooled_prompt_embeds=null.pooled)
         return super().stock_prompts(condition, null) | pooled

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ..concept import as_texts
 from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, one_run, open_image
 from ..core import read_jsonl, remove_leftovers
 from ..backbones.base import frame
@@ -95,13 +96,10 @@ def tokens_left(pipe, prompt:str) -> int: # negative if the prompt is too long
 
 def _asked(prompts:Iterable, seeds:Iterable) -> list: # of (prompt, seed)
     "What was asked for, checked."
-    if isinstance(prompts, str): raise HfiError(f'the prompts are one text, {prompts[:40]!r}: give a list of prompts')
-    prompts, seeds = list(prompts), checked_seeds(seeds)
+    prompts, seeds = as_texts(prompts), checked_seeds(seeds)
     if not prompts: raise HfiError('the list of prompts is empty: give at least one prompt')
     if len(prompts) != len(seeds):
         raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
-    for p in prompts:
-        if not isinstance(p, str): raise HfiError(f'a prompt is {p!r}: give texts')
     return list(zip(prompts, seeds, strict=True))
 
 def _check_readable(pipe, rows:list):

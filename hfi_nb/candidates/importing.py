@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ from tqdm.auto import tqdm
 
 from ..core import FORMATS, HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, one_run
 from ..core import open_image, remove_leftovers
+from ..texts import read_text
 from .generate import read_manifest
 from .prompts import COLUMNS, read_table
 
@@ -56,6 +58,7 @@ def _note_prompt(note:str) -> tuple: # prompt, seed
         if isinstance(data, dict):
             text = next((data[k] for k in ('positive_prompt', 'prompt') if isinstance(data.get(k), str)), None)
             return _graph_prompt(data) if text is None else (text, data.get('seed'))
+    if '"class_type"' in note: return '', None # a graph of ComfyUI that is no JSON, as with NaN in it
     head, *settings = re.split(r'(?:^|\n)(?=Negative prompt:|Steps: \d)', note, maxsplit=1)
     seed = re.search(r'\bSeed: (\d+)', settings[0]) if settings else None
     return head, int(seed[1]) if seed else None
@@ -85,18 +88,22 @@ def read_prompt(path:str|Path) -> tuple: # prompt ('' if there is none), seed (N
 TABLES = 'metadata.jsonl', 'metadata.csv', 'images.jsonl'
 FILES = 'file_name', 'file', 'filename', 'image', 'path' # columns that name an image
 
+def _key(name) -> str:
+    "A file's name as a key: a Mac writes é as two characters, others as one."
+    return unicodedata.normalize('NFC', str(name))
+
 def _table_prompts(path:Path) -> dict: # name of a file → prompt, seed
     "What a table says about the images of a folder."
     def cell(row, names): return next((row[n] for n in names if row.get(n) not in (None, '')), None)
     rows = [row for row in read_table(path) if isinstance(row, dict)]
-    named = {str(name): (str(cell(row, COLUMNS['text']) or ''), cell(row, ('seed',)))
+    named = {_key(name): (str(cell(row, COLUMNS['text']) or ''), cell(row, ('seed',)))
              for row in rows if (name := cell(row, FILES))}
     if not named: raise HfiError(f'{path} names no files: give it a column {" or ".join(map(repr, FILES))}')
     return named
 
 def _given_prompts(folder:Path, prompts) -> dict: # name of a file → prompt, seed
     "What was said about the images, by the caller or by a table in the folder."
-    if isinstance(prompts, Mapping): return {str(name): (str(text), None) for name, text in prompts.items()}
+    if isinstance(prompts, Mapping): return {_key(name): (str(text), None) for name, text in prompts.items()}
     if prompts is not None and not os.path.isfile(prompts):
         raise HfiError(f'no file named {str(prompts)[:200]}: give a table with columns of file names and prompts, or a '
                        'dictionary')
@@ -105,10 +112,10 @@ def _given_prompts(folder:Path, prompts) -> dict: # name of a file → prompt, s
 
 def _prompt_for(path:Path, folder:Path, given:dict) -> tuple: # prompt, seed
     "The prompt of an image: as given, from the text file beside it, or from the file itself."
-    for name in (path.relative_to(folder).as_posix(), path.name):
+    for name in (_key(path.relative_to(folder).as_posix()), _key(path.name)):
         if name in given: return given[name]
     beside = path.with_suffix('.txt')
-    if beside.is_file(): return beside.read_text('utf-8-sig', 'replace').strip(), None
+    if beside.is_file(): return read_text(beside, 'replace').strip(), None
     return read_prompt(path)
 
 # %% ../../nbs/03b_import.ipynb #22c784a7
@@ -190,6 +197,7 @@ class _Import:
         return row
 
     def new(self, path:Path, name:str, kind:str) -> dict:
+        "The record of an image that the study does not have yet."
         prompt, seed = _prompt_for(path, self.folder, self.given)
         file = f'images/{name}{KINDS.get(kind, ".png")}'
         return dict(id=name, file=file, prompt=prompt, seed=seed, source=self.name(path))

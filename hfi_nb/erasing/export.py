@@ -162,9 +162,13 @@ def apply_weights(pipe:DiffusionPipeline, path:str|Path) -> DiffusionPipeline: #
         raise HfiError(f'{path} holds {unknown[0]!r}, which this model does not have: '
                        'give weights of the same architecture')
     weights = {found[k]: w for k, w in given.items()}
-    if odd := [k for k, w in weights.items() if w.numel() != own[k].numel()]:
+    def shape(w): return [n for n in w.shape if n > 1] # a 1×1 convolution and a matrix are the same
+    if odd := [k for k, w in weights.items() if shape(w) != shape(own[k])]:
         there, here = (tuple(ws[odd[0]].shape) for ws in (weights, own))
         raise HfiError(f'{odd[0]} has the shape {there} in {path}, here {here}: give weights of the same architecture')
+    if whole := [k for k, w in weights.items() if not w.is_floating_point()]:
+        raise HfiError(f'{whole[0]} in {path} is {weights[whole[0]].dtype}: weights must be numbers with a fraction, '
+                       'so get them as float16 or float32')
     if bad := [k for k, w in weights.items() if not w.isfinite().all()]:
         raise HfiError(f'{path} holds numbers that are not finite ({bad[0]}): get the file again')
     weights = {k: w.view(own[k].shape).to(own[k]) for k, w in weights.items()}

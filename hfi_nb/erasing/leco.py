@@ -16,6 +16,7 @@ import yaml
 
 from ..concept import Concept, as_list
 from ..core import HfiError, HfiWarning, atomic
+from ..texts import read_text
 
 # %% ../../nbs/08g_leco.ipynb #55a229a3
 FIELDS = ('target', 'positive', 'unconditional', 'neutral', 'action', 'guidance_scale')
@@ -23,9 +24,9 @@ PASSED_OVER = ('resolution', 'dynamic_resolution', 'bucketing', 'batch_size', 'd
 
 def read_entries(path:str|Path) -> list: # of dictionaries
     "The entries of a prompt file, as they stand there."
-    try: entries = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    try: entries = yaml.safe_load(read_text(path))
     except OSError as e: raise HfiError(f'{path} cannot be read ({e.strerror}): give a prompt file of LECO') from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+    except yaml.YAMLError as e:
         raise HfiError(f'{path} is no YAML ({" ".join(str(e).split())}): give a prompt file of LECO') from e
     if isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries): return entries
     raise HfiError(f'{path} is no prompt file of LECO: it must be a list of entries, each with a target')
@@ -35,6 +36,9 @@ def whole_entry(entry:dict, where:str) -> dict:
     if strange := [k for k in entry if k not in FIELDS+PASSED_OVER]:
         raise HfiError(f'{where} has {strange[0]!r}, which is not LECO\'s: use {", ".join(FIELDS)}')
     given = {k: v for k, v in entry.items() if v is not None}
+    for name, text in given.items():
+        if name in FIELDS and name != 'guidance_scale' and not isinstance(text, str):
+            raise HfiError(f'{where} has {name}={text!r}, which YAML reads as no text: put it in quotes')
     if not str(given.get('target', '')).strip(): raise HfiError(f'{where} has no target: write what is to be erased')
     given = dict(positive=given['target'], unconditional='', action='erase', guidance_scale=1.) | given
     given = dict(neutral=given['unconditional']) | given

@@ -97,7 +97,8 @@ def dawid_skene(
     if not votes: raise HfiError(f'nobody has labelled {concept!r}: label some images first')
     with warnings.catch_warnings(action='ignore', category=DeprecationWarning): # crowd-kit's own, about pandas
         found = DawidSkene(n_iter=steps).fit_predict_proba(pd.DataFrame(votes, columns=['task', 'worker', 'label']))
-    return {item: float(p) for item, p in found.reindex(columns=[1], fill_value=0.)[1].items()}
+    chances:dict = found.reindex(columns=[1], fill_value=0.)[1].to_dict()
+    return {item: float(p) for item, p in chances.items()}
 
 # %% ../../nbs/04b_agreement.ipynb #3262ba15
 def self_consistency(store:FeedbackStore, concept:str) -> dict[str, Rate]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core import HfiError, atomic
+from ..texts import read_text
 from .store import check_text, contained, read_pictures
 from .keeping import GUIDELINE, read_guideline
 from .panels import GridPanel, SinglePanel
@@ -139,9 +140,8 @@ def set_guideline(
     file:str|Path, # Markdown or plain text
 ):
     "Make a text the study's guideline; those who answered under another one will see it before their next page."
-    try: text = Path(file).read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as e:
-        raise HfiError(f'{file} cannot be read ({e}): give a UTF-8 text file') from e
+    try: text = read_text(file)
+    except OSError as e: raise HfiError(f'{file} cannot be read ({e}): give a UTF-8 text file') from e
     with atomic(contained(study, GUIDELINE)) as scratch: scratch.write_text(text, encoding='utf-8')
     read_guideline(study)
 

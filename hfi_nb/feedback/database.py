@@ -84,7 +84,9 @@ def _bring_up_to_date(c:sa.Connection, end:sa.ScalarSelect):
         c.execute(VIEW_UPTO.insert().values(upto=0))
     upto = c.scalar(sa.select(VIEW_UPTO.c.upto))
     news = _news(upto) if upto else None # at first everything is new
-    if upto: c.execute(ANSWERS.delete().where(sa.tuple_(*(ANSWERS.c[k] for k in _about)).in_(sa.select(news))))
+    if news is not None:
+        about = sa.tuple_(*(ANSWERS.c[k] for k in _about))
+        c.execute(ANSWERS.delete().where(about.in_(sa.select(news))))
     c.execute(ANSWERS.insert().from_select(ANSWERS.c.keys(), view_query(news)))
     c.execute(VIEW_UPTO.update().values(upto=end))
 
@@ -159,7 +161,7 @@ class Database:
     ):
         url = database_url(place)
         on_disk = url.get_backend_name() == 'sqlite' and url.database not in (None, '', ':memory:')
-        self.path = Path(url.database) if on_disk else None
+        self.path = Path(url.database) if on_disk and url.database else None
         # the name for messages: without a password, and printable
         self.place = os.fsencode(self.path).decode(errors='replace') if self.path else url.render_as_string()
         with self._in_words('open'):
@@ -169,12 +171,12 @@ class Database:
                 if not re.search('exists|unique', str(e)): raise
                 EVENTS.metadata.create_all(self.engine) # another process made the tables meanwhile
             self._file = self._identity()
-            if self.path: self._check_file()
+            if self.path: self._check_file(self.path)
 
-    def _check_file(self):
-        state = self.path.stat()
+    def _check_file(self, path:Path):
+        state = path.stat()
         if state.st_size > CHECKED: return
-        _quick_check(str(self.path), state.st_ino, state.st_size, state.st_mtime_ns)
+        _quick_check(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
 
     def _identity(self) -> tuple|None:
         try: state = os.stat(self.path) if self.path else None

@@ -6,7 +6,6 @@
 __all__ = ['ENDINGS', 'export_events', 'read_file', 'read_events', 'Imported', 'import_events']
 
 # %% ../../nbs/04a_exchange.ipynb #8f8d6ced
-import codecs
 import csv
 import io
 import json
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..core import HfiError, as_cell, atomic
+from ..texts import read_text
 from .database import EVENTS
 from .store import Event, FeedbackStore, check_event, images_at_hand
 from .labelstudio import AnnotationReader, FileContent, ImageFinder, Unread, fingerprint
@@ -61,6 +61,8 @@ def _table(text:str) -> tuple[list[str], list[dict]]: # columns and rows; separa
     if head.startswith('sep='): return _table(below) # Excel's own first line
     reader = csv.DictReader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=head.count), strict=True)
     columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    if twice := next((c for i, c in enumerate(columns) if c and c in columns[:i]), None):
+        raise HfiError(f'two columns are called {twice!r}: rename one')
     rows = []
     for row in reader:
         if None not in row and None not in row.values(): rows.append(row)
@@ -81,6 +83,7 @@ class _Spreadsheet:
         self.content, self.said = FileContent(), {}
 
     def read(self, rows:list[dict]) -> FileContent:
+        "The answers of a table; a row that cannot be read is counted and named."
         for n, row in enumerate(rows, 2):
             row = {name.casefold(): cell.strip() for name, cell in row.items()}
             try: self._row(row, f'row {n}') if any(row.values()) else None
@@ -125,11 +128,6 @@ def export_events(
         raise HfiError(f'{store.place} holds something that is no event ({e}): restore a copy of it') from e
 
 # %% ../../nbs/04a_exchange.ipynb #ac6159c2
-def _text(path:Path) -> str: # without a byte order mark
-    raw = path.read_bytes()
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return raw.decode('utf-16' if wide else 'utf-8-sig')
-
 def _annotations(tasks:list[dict], find:ImageFinder, how:dict) -> FileContent:
     return AnnotationReader(find, how['concept'], how['choices'], how['server']).read(tasks)
 
@@ -146,7 +144,7 @@ def _read_table(text:str, find:ImageFinder, how:dict) -> FileContent:
     return _Spreadsheet(image, label, find, _PLAIN | meanings(how['choices']), **given).read(rows)
 
 def _read(path:Path, find:ImageFinder, how:dict) -> FileContent:
-    text = _text(path)
+    text = read_text(path)
     if _ending(path) == '.jsonl': return FileContent(_from_jsonl(text))
     if _ending(path) == '.csv': return _read_table(text, find, how)
     tasks = json.loads(text)

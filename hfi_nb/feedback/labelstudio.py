@@ -176,6 +176,7 @@ def _listed(data:dict) -> dict[str, str]: # id in a List → what it says about 
     named = {str(entry['id']): entry for entry in entries if isinstance(entry, dict) and 'id' in entry}
     return {name: next(iter(_image_references(entry)), name) for name, entry in named.items()}
 
+# %% ../../nbs/04_labelstudio.ipynb #49e60cd9
 class ResultReader:
     "Turns one result of an annotation into fields of an event."
     def __init__(self, find:Callable[[str], str], known:dict[str, float|None]):
@@ -201,7 +202,7 @@ class ResultReader:
         "kind, item, label and value of the event."
         if 'x' in value or 'start' in value: raise Unread(f'{where} is about a region, not about the image')
         if 'choices' in value: return self._label(value['choices'], data, where)
-        if 'rating' in value: return self._label([f'{value["rating"]:g}'], data, where)
+        if 'rating' in value: return self._label([f'{float(value["rating"]):g}'], data, where)
         if 'selected' in value: return self._pair(value['selected'], data, where)
         if 'ranker' in value: return self._ranking(value['ranker'], data, where)
         raise Unread(f'{where} has {", ".join(map(str, value)) or "nothing"}, which is no answer')
@@ -269,6 +270,9 @@ def _when(annotation:dict) -> float: # seconds since 1970, 0 where it is not sai
     stamp = annotation.get('updated_at') or annotation.get('created_at') or 0.
     return datetime.fromisoformat(stamp).timestamp() if isinstance(stamp, str) else float(stamp)
 
+def _seconds(time:object) -> float|None: return None if time in (None, '') else float(time)
+
+# %% ../../nbs/04_labelstudio.ipynb #a51ccd2c
 class AnnotationReader:
     "Reads the tasks of one file."
     def __init__(self,
@@ -292,7 +296,10 @@ class AnnotationReader:
         self.own = {name: event for event, place in zip(events, places, strict=True)
                     for name in (_unique_id(event.uid), (event.item, place))}
         for task in tasks:
-            for made in task.get('annotations') or task.get('completions') or []: self._annotation(task, made)
+            for n, made in enumerate(task.get('annotations') or task.get('completions') or [], 1):
+                try: self._annotation(task, made)
+                except (ValueError, TypeError, AttributeError, LookupError) as e: # another tool's odd entry
+                    self.content.unread.append(f'annotation {n} of task {task.get("id")} cannot be read ({e})')
         self.content.answers.sort(key=lambda pair: pair[1].time)
         return self.content
 
@@ -340,5 +347,3 @@ class AnnotationReader:
         place = task.get('project') or made.get('project'), task.get('id'), made.get('id'), made.get('created_at')
         about = _image_references(task['data']), task['data'].get('id'), question, self.concept
         return fingerprint(self.server, made.get('unique_id') or place, about)
-
-def _seconds(time:object) -> float|None: return None if time in (None, '') else float(time)

@@ -38,9 +38,9 @@ def check_text(
     what:str='name', # how the error calls it
     limit:int=200, # longest length
 ) -> str: # the same text
-    "Text without control characters, not empty, no longer than `limit`; else `HfiError`."
+    "Text without control characters, not blank, no longer than `limit`; else `HfiError`."
     control = '[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]'
-    if isinstance(text, str) and 0 < len(text) <= limit and not re.search(control, text): return text
+    if isinstance(text, str) and text.strip() and len(text) <= limit and not re.search(control, text): return text
     raise HfiError(f'{str(text)[:40]!r} cannot be a {what}: '
                    f'write 1 to {limit} characters, none of them control characters')
 

@@ -149,6 +149,7 @@ class Suite:
         target, related, benign = parts.values()
         return cls(saved['name'], target, related, benign, judge, saved['removal_only'], **options)
 
+# %% ../../nbs/00a_suites.ipynb #fe73c7cf
 def _listed(p, labels) -> Prompt: # p: a string or anything with .text
     "A prompt of a list, with the expectations that a judge can answer."
     if isinstance(p, str): return Prompt(p)

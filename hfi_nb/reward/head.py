@@ -171,7 +171,7 @@ def choose_head(coordinates:dict, y, pairs:Pairs=NO_PAIRS, seed:int=0) -> tuple[
         small = compact(x, y, pairs)
         tried = [held_out_errors(small, y, pairs, fold == k) for k in range(FOLDS)]
         errors |= {(kernel, lam): sum(error) for lam, *error in zip(LAMBDAS, *tried, strict=True)}
-    return min(errors, key=errors.get)
+    return min(errors, key=errors.__getitem__)
 
 def nested_scores(coordinates:dict, y, pairs:Pairs=NO_PAIRS, seed:int=0) -> np.ndarray: # (n,); nan: not judged
     "A score for every judged image from heads, kernel and λ included, that never saw its judgement."

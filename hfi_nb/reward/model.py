@@ -100,6 +100,7 @@ class RewardModel:
         made = escape(f'{m["kernel"]} kernel, λ = {m["lam"]:g}, features of {m["clip"] or "an unnamed model"}')
         return f'<b>Reward</b> from {escape(said)}, {who}; cross-validated AUC {area}; {made}'
 
+# %% ../../nbs/06_reward.ipynb #80700f58
 def _logistic(scores, slope, offset): return 1/(1+np.exp(-(slope*scores+offset)))
 
 def _check_finite(f):

@@ -110,7 +110,7 @@ def fingerprint(*parts) -> str: # 16 hex digits
     "A hash of settings; tensors count by their values."
     digest = hashlib.sha256()
     for part in parts:
-        if torch.is_tensor(part): digest.update(part.detach().cpu().flatten().view(torch.uint8).numpy())
+        if torch.is_tensor(part): digest.update(part.detach().cpu().flatten().view(torch.uint8).numpy().data)
         else: digest.update(json.dumps(part, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
 

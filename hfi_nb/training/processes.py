@@ -51,7 +51,7 @@ def map_ranks(
     "Every part is done by one process, and all learn what came of it."
     parts = list(parts)
     own = tqdm(range(rank(), len(parts), world_size()), desc=desc, disable=not desc or rank() > 0)
-    found = [{i: work(parts[i]) for i in own}]
+    found:list = [{i: work(parts[i]) for i in own}]
     if world_size() > 1:
         mine, found = found[0], [None]*world_size()
         with _peers(): dist.all_gather_object(found, mine)
