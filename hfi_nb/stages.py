@@ -7,10 +7,11 @@ __all__ = ['STAGES', 'Stage', 'Records', 'erased_hash', 'read_measured', 'read_o
 
 # %% ../nbs/10c_stages.ipynb #0a808637
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .core import HfiError, Rate, contained, read_json, remove_leftovers, write_json
+from .core import HfiError, Rate, contained, locked, read_json, remove_leftovers, write_json
 
 # %% ../nbs/10c_stages.ipynb #9b7165b5
 @dataclass(frozen=True)
@@ -49,14 +50,24 @@ class Records:
         for f in found: digest.update(f.name.encode()+contained(self.folder, f.relative_to(self.folder)).read_bytes())
         return digest.hexdigest()[:16] if found else ''
 
-    def done(self, name:str, **facts):
+    def inputs(self, name:str) -> dict: # name → hash
+        "What a stage reads, as it is now. Taken before the stage reads it, it shows what changed while the stage ran."
+        return {read: self.now(read) for read in STAGES[name].reads}
+    @contextmanager
+    def _changed(self): # → dict
+        "What is recorded, to be changed in the block; another process waits until it is written."
+        with locked(self.folder, '.stages.lock'):
+            kept = self.read()
+            yield kept
+            write_json(self.file, kept)
+    def done(self, name:str, inputs:dict|None=None): # inputs: those of today by default
         "Record that a stage has ended, with what it read; scratch files that killed runs left are removed."
         remove_leftovers(self.folder)
-        inputs = {read: self.now(read) for read in STAGES[name].reads}
-        write_json(self.file, self.read() | {name: dict(hash=self.now(name), reads=inputs) | facts})
+        entry = dict(hash=self.now(name), reads=self.inputs(name) if inputs is None else inputs)
+        with self._changed() as kept: kept[name] = entry
     def begun(self, name:str):
         "Forget that a stage was done: until it ends, its files may be half old and half new."
-        if name in (kept := self.read()): write_json(self.file, {k: v for k, v in kept.items() if k != name})
+        with self._changed() as kept: kept.pop(name, None)
 
     def why_stale(self, name:str) -> str: # '' if it is not
         "What has changed since a stage was done."

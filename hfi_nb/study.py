@@ -37,6 +37,7 @@ from .reward.head import ranking_pairs
 from .reward.model import RewardModel, fit_reward
 from .reward.select import OBJECT_THRESHOLD, STYLE_THRESHOLD, beliefs, clusters, nearest_words
 from .reward.select import split_prompts, top_k, weights
+from .stages import erased_hash
 from .study_folder import PREVIOUS, StudyFiles
 from .tokens.inversion import Cluster, check_token, invert_all
 from .tokens.token import SoftToken
@@ -70,11 +71,12 @@ def answers_of(study:StudyFiles) -> tuple: # features (n, d), labels {id: share}
 def fit_study_reward(study:StudyFiles, **settings) -> RewardModel:
     "The reward from all answers; objects by an RBF kernel."
     chosen:dict = dict(kernel='rbf' if study.concept.is_object else None) | settings
+    inputs = study.stages.inputs('reward')
     seen, labels, rankings, records = answers_of(study)
     clip = load_clip(study.clip)
     model = fit_reward(seen, labels, rankings, list(records), clip=clip.hash, simulated=study.simulated, **chosen)
     model.save(study.folder/'reward.safetensors')
-    study.stages.done('reward')
+    study.stages.done('reward', inputs)
     return model
 
 def study_forecast(study:StudyFiles) -> Forecast:
@@ -113,6 +115,7 @@ def select(
     **settings, # of `top_k`
 ) -> dict: # top: ids; weights, clusters: one per top; safe: ids; rejected, safe_prompts: (prompt, weight)
     "What training needs. A click and the reward have half a say each: a slip is seldom an image to learn from."
+    inputs = study.stages.inputs('selection')
     records, seen, said = study.records, features(study), said_of(study)
     guess = study.reward().probability(seen, list(records))
     belief = beliefs(records, guess, said)
@@ -131,7 +134,7 @@ def select(
         clusters=clusters(seen[top], most, threshold)[0].tolist(), safe=[ids[n] for n in fine],
         rejected=rejected, safe_prompts=held)
     write_json(study.folder/'selection.json', chosen)
-    study.stages.done('selection')
+    study.stages.done('selection', inputs)
     return chosen
 
 # %% ../nbs/12_study.ipynb #28cf373f
@@ -155,6 +158,8 @@ def token_clusters(study:StudyFiles, chosen:dict, numbers:Iterable[int]) -> list
 def invert_study(study:StudyFiles, only:int|None=None, **settings) -> list: # of SoftTokens, one per cluster
     "Soft tokens of the selected images, all clusters in one training; `only` makes the one of that number again."
     study.stages.check('selection')
+    if only is not None: study.tokens() # the others stay, so they must be whole and of this selection
+    inputs = study.stages.inputs('tokens')
     chosen = read_json(study.folder/'selection.json')
     numbers = sorted(set(chosen['clusters']))
     if only is not None and only-1 not in numbers:
@@ -167,7 +172,7 @@ def invert_study(study:StudyFiles, only:int|None=None, **settings) -> list: # of
         study.stages.begun('tokens')
         for old in study.folder.glob('token-*.safetensors') if only is None else (): old.unlink()
         for number, token in zip(wanted, tokens, strict=True): token.save(study.folder/f'token-{number+1}.safetensors')
-        study.stages.done('tokens')
+        study.stages.done('tokens', inputs)
         return study.tokens()
 
 # %% ../nbs/12_study.ipynb #c70fbdff
@@ -219,24 +224,25 @@ def erase_study(
     **settings, # of `erase`
 ) -> DiffusionPipeline:
     "The safe pipeline, saved to `erased/`."
+    inputs, tokens = study.stages.inputs('erased'), study.tokens()
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
     if rejected is None: rejected = settings.get('preset') != 'paper' and wants_rejected(purpose, study, safe)
     prompts = [tuple(row) for row in read_json(study.folder/'selection.json')['rejected']] if rejected else []
-    method = method or choose(purpose, study.tokens(), contexts, safe, prompts)
+    method = method or choose(purpose, tokens, contexts, safe, prompts)
     opposed = [] if method in CLOSED else opposed_tokens(study, contexts, **settings)
-    erased = erase(study.pipe, study.tokens(), method=method, concept=study.concept, contexts=contexts, safe=safe,
+    erased = erase(study.pipe, tokens, method=method, concept=study.concept, contexts=contexts, safe=safe,
                    safe_images=images, rejected=prompts, path=study.folder/'erasing.safetensors', **settings)
     facts = dict(
         concept=study.name, base=model_hash(study.pipe), erased=model_hash(erased), rounds=len(study.rounds),
         **erasing_facts(erased), labels=len(study.store.labels(study.name)),
         annotators=len(study.store.by_annotator(study.name)), simulated=study.simulated,
         contexts=len(contexts), safe=len(safe), opposed=opposed,
-        tokens=[token.meta for token in study.tokens()], versions=versions())
-    main_only(lambda: save_erased(study, erased, facts, contexts))
+        tokens=[token.meta for token in tokens], versions=versions())
+    main_only(lambda: save_erased(study, erased, facts, contexts, inputs))
     return erased
 
 # %% ../nbs/12_study.ipynb #8e0e9557
-def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts:Sequence[str]):
+def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts:Sequence[str], inputs:dict):
     "The new pipeline beside the old one, then in its place: a stop in between leaves one of the two whole."
     new, old = (contained(study.folder, name) for name in ('erased.new', 'erased'))
     with one_run(study.folder), room(old):
@@ -247,7 +253,7 @@ def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts
         study.stages.begun('erased')
         shutil.rmtree(old, ignore_errors=True)
         new.rename(old)
-        study.stages.done('erased')
+        study.stages.done('erased', inputs)
 
 def load_erased(study:StudyFiles) -> DiffusionPipeline:
     "The pipeline that `erase` saved; `HfiError` if its weights are not those that its facts tell of."
@@ -261,8 +267,9 @@ def load_erased(study:StudyFiles) -> DiffusionPipeline:
 # %% ../nbs/12_study.ipynb #3b5668f1
 def evaluate_study(study:StudyFiles, suite:Suite, **settings) -> Evaluation:
     "The first round's base model and the erased one on the same prompts and seeds."
+    inputs = study.stages.inputs('evaluation')
     result = evaluate(study.rounds[0].pipe, study.erased(), suite, folder=study.folder, **settings)
-    study.stages.done('evaluation')
+    study.stages.done('evaluation', inputs)
     return result
 
 def outcome_facts(outcome) -> dict:
@@ -288,16 +295,17 @@ def attack_study(
     **settings, # of `red_team`
 ) -> list: # of AttackOutcomes
     "Attacks on the erased model, counted and saved."
+    inputs, own = study.stages.inputs('red team'), erased_hash(study.folder)
     token, erased = study.tokens()[0], study.erased()
     threat = ThreatModel(study.rounds[0].pipe, as_list(contexts, 'contexts'), word or study.name, token,
                          study.images(token.meta['top']), study.concept, prompts=prompts)
     folder = make_folder(contained(study.folder, 'redteam'))
     outcomes = red_team(erased, threat, unwanted or reward_judge(study), attacks, folder, **settings)
     judge = 'a judge apart from the reward' if unwanted else 'the reward itself'
-    facts = dict(judge=judge, erased=read_json(study.folder/'erased'/'hfi.json')['erased'])
+    facts = dict(judge=judge, erased=own)
     rows = [outcome_facts(outcome) | facts | dict(hits=keep_hits(outcome, threat, folder)) for outcome in outcomes]
     write_json(study.folder/'redteam.json', rows)
-    study.stages.done('red team')
+    study.stages.done('red team', inputs)
     return outcomes
 
 # %% ../nbs/12_study.ipynb #1e5a99da
@@ -364,7 +372,8 @@ class Study(StudyFiles):
     def report(self) -> Path:
         "The page, its numbers and the model card, from what was measured."
         self.stages.check('erased')
+        inputs = self.stages.inputs('report')
         page = write_report(self.folder) # first: where it fails, nothing is written
         write_card(self.folder)
-        self.stages.done('report')
+        self.stages.done('report', inputs)
         return page

@@ -42,6 +42,15 @@ def test_loading_errors(tmp_path):
         load_pipeline(str(model))
 
 
+def test_all_finite():
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        for value, at in [(v, at) for v in (torch.nan, torch.inf, -torch.inf) for at in (0, 500, 998)]:
+            w = torch.linspace(-1, 1, 999).to(dtype)
+            assert all_finite(w) and all_finite(w[:0]) and all_finite(w*torch.finfo(dtype).max)
+            w[at] = value
+            assert not all_finite(w) and not all_finite(w.view(27, 37).T)
+
+
 def test_only_variant(tmp_path):
     def holds(*names):
         folder = tmp_path/str(len(list(tmp_path.iterdir())))
