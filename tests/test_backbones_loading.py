@@ -3,6 +3,7 @@ from hfi_nb.backbones.loading import *
 import json
 import shutil
 import tempfile
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.core import HfiError, data_dir
+from hfi_nb.core import HfiError, HfiWarning, data_dir
 
 
 def test_loading_errors(tmp_path):
@@ -49,6 +50,16 @@ def test_all_finite():
             assert all_finite(w) and all_finite(w[:0]) and all_finite(w*torch.finfo(dtype).max)
             w[at] = value
             assert not all_finite(w) and not all_finite(w.view(27, 37).T)
+
+
+def test_halves(monkeypatch):
+    with pytest.raises(HfiError, match='is no floating-point type'): load_pipeline(dtype='float8_e4m3fn')
+    for fast in (True, False):
+        monkeypatch.setattr('hfi_nb.backbones.loading.computes_bfloat16', lambda fast=fast: fast)
+        with warnings.catch_warnings(record=True, category=HfiWarning) as said:
+            pipe = load_pipeline(device='cpu', dtype='bfloat16')
+        assert [str(w.message).split(',')[0] for w in said] == ['torch.bfloat16 is emulated on this processor'][fast:]
+    assert sample(pipe, ['house'], [0], steps=1)
 
 
 def test_only_variant(tmp_path):

@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import re
+import warnings
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
@@ -27,8 +28,8 @@ from safetensors.torch import save_file
 from .base import OFFLOADED, Backbone
 from .mmdit import FluxBackbone, SD3Backbone
 from .unet import SDXLBackbone, UNetBackbone
-from ..core import HfiError, atomic
-from ..devices import default_device
+from ..core import HfiError, HfiWarning, atomic
+from ..devices import computes_bfloat16, default_device
 from ..places import EMBEDDED
 from ..signatures import DiffusionPipeline
 
@@ -170,7 +171,7 @@ def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
     "A floating-point type, also by its name; by default float16 on CUDA, else float32."
     if dtype is None: return torch.float16 if device and device.type == 'cuda' else torch.float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if isinstance(found, torch.dtype) and found.is_floating_point: return found
+    if isinstance(found, torch.dtype) and found.is_floating_point and found.itemsize > 1: return found
     raise HfiError(f'dtype={dtype!r} is no floating-point type: use "float32", "float16" or "bfloat16"')
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
@@ -200,6 +201,9 @@ def load_pipeline(
     `HfiError` for a wrong folder, a pickle, missing weights, an unsupported model or an unreachable hub."""
     device = checked_device(device)
     dtype, path = checked_dtype(dtype, device), Path(name).expanduser()
+    if device.type == 'cpu' and dtype.itemsize < 4 and not computes_bfloat16():
+        said = f'{dtype} is emulated on this processor, several times slower than float32: load in float32 to save time'
+        warnings.warn(said, HfiWarning, stacklevel=2)
     source = EMBEDDED.get(str(name)) or (path if path.exists() else str(name))
     hub = {k: v for k, v in dict(variant=variant, revision=revision).items() if v}
     try: pipe = read_pipeline(source, config, dtype, **hub)
