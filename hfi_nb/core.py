@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'wilson', 'Rate', 'bootstrap_interval', 'HfiError', 'HfiWarning', 'make_folder', 'room', 'atomic',
-           'remove_leftovers', 'contained', 'locked', 'one_run', 'as_cell', 'write_json', 'read_json', 'append_jsonl',
-           'read_jsonl', 'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid', 'thumbnail',
-           'paired_interval', 'Paired', 'unit_rows', 'image_fault']
+           'remove_leftovers', 'contained', 'locked', 'one_run', 'as_cell', 'write_json', 'fits', 'read_json',
+           'append_jsonl', 'read_jsonl', 'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid',
+           'thumbnail', 'paired_interval', 'Paired', 'unit_rows', 'image_fault']
 
 # %% ../nbs/00_core.ipynb #51cd8a16
 import errno
@@ -54,7 +54,9 @@ class Rate:
         return cls(sum(hits), len(hits))
     @classmethod
     def from_dict(cls, saved:dict): # what `to_dict` gave
-        "The rate that a file holds."
+        "The rate that a file holds; `HfiError` for one that cannot be."
+        if not fits(saved, dict(k=int, n=int)) or not 0 <= saved['k'] <= saved['n']:
+            raise HfiError(f'{str(saved)[:60]} is no rate, k hits in n trials: run the stage that wrote it again')
         return cls(saved['k'], saved['n'])
     @property
     def value(self) -> float: return self.k/self.n if self.n else math.nan
@@ -183,7 +185,8 @@ def one_run(
     with ExitStack() as stack:
         try: stack.enter_context(locked(folder, '.hfi.lock', timeout=0))
         except Timeout:
-            if not wait: raise HfiError(f'another run writes to {folder}: wait until it has ended, or stop it') from None
+            if not wait:
+                raise HfiError(f'another run writes to {folder}: wait until it has ended, or stop it') from None
             warnings.warn(f'another run writes to {folder}: waiting until it has ended', HfiWarning, stacklevel=3)
             stack.enter_context(locked(folder, '.hfi.lock'))
         yield
@@ -198,12 +201,23 @@ def write_json(path, data):
     "Write JSON in one step."
     with atomic(path) as scratch: scratch.write_text(json.dumps(data, indent=1, default=lambda o: o.to_dict()))
 
-def read_json(path):
-    "Read JSON; a missing or damaged file is an `HfiError`."
-    try: return json.loads(Path(path).read_text())
+def fits(data, shape) -> bool:
+    "Whether data has a shape: a type or several, a dict of shapes by key (others may be there), a list of one shape."
+    if isinstance(shape, dict):
+        return isinstance(data, dict) and all(k in data and fits(data[k], part) for k, part in shape.items())
+    if isinstance(shape, list): return isinstance(data, list) and all(fits(part, shape[0]) for part in data)
+    return isinstance(data, shape)
+
+def read_json(path, shape=object): # shape: see `fits`
+    "Read JSON; a missing or damaged file, or one of another shape, is an `HfiError`."
+    path = Path(path)
+    if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it and run its stage again')
+    try: found = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError: raise HfiError(f'{path} does not exist: run the stage that writes it first') from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+    except (OSError, ValueError, RecursionError) as e: # no text, no JSON, a number too long, lists in lists without end
         raise HfiError(f'{path} is damaged ({e}): delete it and run its stage again') from e
+    if fits(found, shape): return found
+    raise HfiError(f'{path} is damaged (its stage writes something else): delete it and run its stage again')
 
 # %% ../nbs/00_core.ipynb #8642f469
 def append_jsonl(path, rows):
@@ -220,8 +234,9 @@ def read_jsonl(path) -> list:
     "All whole lines of a JSONL file, [] if there is none; unfinished lines are skipped."
     def parse(line):
         try: return json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError): return None
+        except (ValueError, RecursionError): return None
     path = Path(path)
+    if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it')
     lines = path.read_bytes().splitlines() if path.exists() else []
     return [row for line in lines if (row := parse(line)) is not None]
 

@@ -63,6 +63,19 @@ def test_an_unfinished_line_costs_only_itself():
             assert rows[-1] == {'a': 3} and rows[:-1] == [{'a': 1}, {'a': 2}][:len(rows)-1]
 
 
+def test_read_json(tmp_path):
+    file, shape = tmp_path/'x.json', dict(ids=[str], rate=dict(k=(int, float)))
+    for text in ('', '{"ids": [', '\0', 10**5*'[', 5000*'1', '[]', '{"ids": "a", "rate": {"k": 1}}',
+                 '{"ids": ["a", 1], "rate": {"k": 1}}', '{"ids": [], "rate": {"k": "1"}}', '{"ids": [], "rate": {}}'):
+        file.write_text(text)
+        with pytest.raises(HfiError, match='x.json is damaged'): read_json(file, shape)
+        (tmp_path/'rows.jsonl').write_text(f'{text}\n{{"a": 1}}\n')
+        assert read_jsonl(tmp_path/'rows.jsonl')[-1] == dict(a=1)
+    write_json(file, dict(ids=['a'], rate=dict(k=.5), more=None))
+    assert read_json(file, shape)['more'] is None
+    with pytest.raises(HfiError, match='is no file'): read_json(tmp_path)
+
+
 def test_damaged_and_missing_images_are_named():
     with tempfile.TemporaryDirectory() as d:
         path = Path(d)/'x.png'

@@ -74,4 +74,5 @@ def test_two_at_once(tmp_path):
     for process in two: assert process.stdout.readline() == 'ready\n'
     for process in two: print(60, file=process.stdin, flush=True) # both begin now
     assert [process.wait() for process in two] == [0, 0]
-    assert {name: entry['reads'] for name, entry in Records(tmp_path).read().items()} == {n: dict(n='59') for n in names}
+    found = Records(tmp_path).read()
+    assert {name: entry['reads'] for name, entry in found.items()} == {name: dict(n='59') for name in names}

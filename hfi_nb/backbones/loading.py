@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'PICKLES', 'OTHER_KINDS', 'SIDE', 'ALPHA', 'backbone_of', 'is_pipeline', 'refuse_pickle', 'pipeline_class',
            'single_file_class', 'load_networks', 'left_out', 'only_variant', 'no_bars', 'read_pipeline',
-           'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite', 'check_tokenizers', 'load_pipeline',
-           'is_quantised', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes',
-           'add_lora', 'to_safetensors']
+           'why_not_loaded', 'checked_device', 'checked_dtype', 'all_finite', 'check_finite', 'check_tokenizers',
+           'load_pipeline', 'is_quantised', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha',
+           'lora_changes', 'add_lora', 'to_safetensors']
 
 # %% ../../nbs/02d_loading.ipynb #c52ad58e
 import hashlib
@@ -175,10 +175,14 @@ def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
     raise HfiError(f'dtype={dtype!r} is no floating-point type: use "float32", "float16" or "bfloat16"')
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
+def all_finite(w:torch.Tensor) -> bool:
+    "Whether no number is NaN or infinite. A NaN is both the least and the largest; looking for these takes one pass."
+    return not w.numel() or bool(torch.stack(w.aminmax()).isfinite().all())
+
 def check_finite(pipe:DiffusionPipeline, source):
     "`HfiError` for weights that are not finite: images would be black, and every removal would look complete."
     for net in backbone_of(pipe).networks:
-        bad = next((k for k, w in net.state_dict().items() if w.is_floating_point() and not w.isfinite().all()), None)
+        bad = next((k for k, w in net.state_dict().items() if w.is_floating_point() and not all_finite(w)), None)
         if bad: raise HfiError(f'{bad} in the {type(net).__name__} of {source} is not finite: get the model again')
 
 def check_tokenizers(pipe:DiffusionPipeline, source):
