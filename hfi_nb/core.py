@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'wilson', 'Rate', 'bootstrap_interval', 'HfiError', 'HfiWarning', 'make_folder', 'room', 'atomic',
-           'remove_leftovers', 'contained', 'locked', 'one_run', 'as_cell', 'write_json', 'fits', 'read_json',
-           'append_jsonl', 'read_jsonl', 'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid',
-           'thumbnail', 'paired_interval', 'Paired', 'unit_rows', 'image_fault']
+           'remove_leftovers', 'contained', 'as_cell', 'write_json', 'fits', 'read_json', 'append_jsonl', 'read_jsonl',
+           'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid', 'thumbnail',
+           'paired_interval', 'Paired', 'unit_rows', 'image_fault']
 
 # %% ../nbs/00_core.ipynb #51cd8a16
 import errno
@@ -17,15 +17,13 @@ import math
 import os
 import re
 import tempfile
-import warnings
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from PIL import Image, ImageCms, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 # %% ../nbs/00_core.ipynb #19ad780b
@@ -158,38 +156,6 @@ def contained(
         raise HfiError(f'{str(file)[:80]!r} is no file name ({e}): correct images.jsonl') from e
     if path.is_relative_to(folder): return path
     raise HfiError(f'{str(file)[:80]!r} lies outside the study folder {folder}: move it into the folder')
-
-# %% ../nbs/00_core.ipynb #d57d68d6
-@contextmanager
-def locked(
-    folder,
-    name:str, # of the lock's file, which stays; the lock itself ends with its process, a killed one, too
-    timeout:float=-1, # seconds to wait before `Timeout`; -1: until the lock is free
-):
-    "Lets one process at a time into the block."
-    lock = FileLock(contained(make_folder(folder), name))
-    try: lock.acquire(timeout)
-    except Timeout: raise
-    except RuntimeError as e: raise HfiError(f'this run already writes to {folder}: let it end first') from e
-    except OSError as e:
-        raise HfiError(f'cannot lock {folder}/{name} ({e.strerror}): delete it, or change its permissions') from e
-    try: yield
-    finally: lock.release()
-
-@contextmanager
-def one_run(
-    folder, # that the run writes to
-    wait:bool=True, # or raise `HfiError`
-):
-    "Lets one process at a time into the block; readers are not concerned."
-    with ExitStack() as stack:
-        try: stack.enter_context(locked(folder, '.hfi.lock', timeout=0))
-        except Timeout:
-            if not wait:
-                raise HfiError(f'another run writes to {folder}: wait until it has ended, or stop it') from None
-            warnings.warn(f'another run writes to {folder}: waiting until it has ended', HfiWarning, stacklevel=3)
-            stack.enter_context(locked(folder, '.hfi.lock'))
-        yield
 
 # %% ../nbs/00_core.ipynb #d15ff6d3
 def as_cell(text:str) -> str:

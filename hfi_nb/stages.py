@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .core import HfiError, Rate, contained, fits, locked, read_json, remove_leftovers, write_json
+from .core import HfiError, Rate, contained, fits, read_json, remove_leftovers, write_json
+from .locks import locked
 
 # %% ../nbs/10c_stages.ipynb #9b7165b5
 @dataclass(frozen=True)

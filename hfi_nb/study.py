@@ -21,12 +21,13 @@ from .attack.red_team import ATTACKS, ThreatModel, red_team
 from .backbones.loading import backbone_of, load_pipeline, model_hash
 from .candidates.generate import generate
 from .concept import as_list
-from .core import (HfiError, HfiWarning, atomic, contained, make_folder, one_run, read_json, room, versions,
+from .core import (HfiError, HfiWarning, atomic, contained, make_folder, read_json, room, versions,
                          write_json)
 from .erasing.distill import conflicts
 from .erasing.erase import CLOSED, choose, erase, erasing_facts
 from .erasing.export import save_pipeline
 from .erasing.targets import make_targets
+from .locks import one_run
 from .measure.evaluate import Evaluation, evaluate
 from .measure.suites import Suite
 from .report import write_card, write_report

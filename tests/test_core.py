@@ -165,25 +165,6 @@ def test_leftovers(tmp_path):
     assert remove_leftovers(tmp_path/'nowhere') == []
 
 
-HOLD = '''
-import sys, time
-from hfi_nb.core import one_run
-with one_run(sys.argv[1]):
-    print('in', flush=True)
-    time.sleep(60)
-'''
-
-def test_one_run(tmp_path):
-    other = subprocess.Popen([sys.executable, '-c', HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
-    assert other.stdout.readline() == 'in\n'
-    with pytest.raises(HfiError, match='another run writes to'), one_run(tmp_path, wait=False): pass
-    other.kill()
-    other.wait()
-    with one_run(tmp_path), pytest.warns(HfiWarning, match='waiting'), pytest.raises(HfiError, match='already writes'):
-        with one_run(tmp_path): pass
-    with one_run(tmp_path): pass
-
-
 def test_contained(tmp_path):
     study = tmp_path/'study'
     (study/'images').mkdir(parents=True)
