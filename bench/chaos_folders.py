@@ -2,9 +2,14 @@
 
 Each case gets a whole study, spoils it, uses it as anybody would, and asserts that no harm was done."""
 import csv
+import json
+import os
 import shutil
+import subprocess
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -12,11 +17,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hfi_nb.backbones.loading import load_pipeline
-from hfi_nb.core import HfiError, append_jsonl, file_hash, read_json, write_json
+from hfi_nb.choices import status_of
+from hfi_nb.core import HfiError, append_jsonl, file_hash, read_json, read_jsonl, write_json
 from hfi_nb.feedback.exchange import export_events, import_events
 from hfi_nb.feedback.store import Event
 from hfi_nb.measure.evaluate import Evaluation
-from hfi_nb.report import write_card, write_report
+from hfi_nb.report import commands, history, stale_results, write_card, write_report
+from hfi_nb.study import Study, read_selection, safe_of, token_clusters
 from hfi_nb.worlds.emoji.suite import emoji_suite
 
 SCRIPT, FORMULA = '<img src=x onerror=alert(1)>', '=HYPERLINK("http://example.org")'
@@ -101,7 +108,17 @@ def fit_again(study): study.fit_reward() and study.select(k=6, safe=4)
 LINKED = { # file → what writes it
     'images': more_images, 'images.jsonl': more_images, 'feedback.db': more_answers, 'stages.json': fit_again,
     'reward.safetensors': fit_again, 'selection.json': fit_again, 'erased': erase_again, 'erased.new': erase_again,
-    'pictures': evaluate_again, 'evaluation.json': evaluate_again}
+    'pictures': evaluate_again, 'evaluation.json': evaluate_again, '.hfi.lock': more_images, '.stages.lock': fit_again}
+
+
+def locks(study):
+    "Folders in place of the files that runs hold: it is said, and nothing waits for ever."
+    for name, use in {'.hfi.lock': more_images, '.stages.lock': fit_again}.items():
+        (study.folder/name).unlink(missing_ok=True)
+        (study.folder/name).mkdir()
+        try: use(study)
+        except HfiError as error: assert name in str(error), error
+        else: raise AssertionError(f'a run began without {name}')
 
 
 def attack(name): # what redteam.json holds about one
@@ -149,6 +166,20 @@ def formulas(study):
         assert not risky, f'{name} holds the formula {risky[0]}'
 
 
+def commands_of(study):
+    "Shell text where a setting's name stands: the report shows the study as commands, and somebody may run them."
+    marker = study.folder.parent/'ran'
+    words = f'; touch {marker}; $(touch {marker})'
+    file = study.folder/'images.jsonl'
+    row = read_jsonl(file)[0]
+    file.write_text('')
+    append_jsonl(file, [row | dict(settings={words: words})])
+    edit(study.folder/'study.json', lambda data: data['concept'].update(start=words))
+    edit(study.folder/'erased'/'hfi.json', lambda data: data.update(method=words))
+    subprocess.run(['bash', '-c', f'hfi() {{ :; }}\n{commands(study.folder)}'], check=True)
+    assert not marker.exists(), 'a command of the report runs what a setting is called'
+
+
 def pickles(study):
     "Pickles in the place of every file of numbers: none of them may be opened."
     marker = study.folder.parent/'ran'
@@ -163,8 +194,67 @@ def pickles(study):
     assert not marker.exists(), 'a pickle was run'
 
 
-HOSTILE = dict(traversal=traversal, feedback=feedback_ids, scripts=scripts, formulas=formulas, pickles=pickles)
+def made(study): return history(study.folder), commands(study.folder)
+def status(study): return status_of(Study(study.folder, study.pipe))
+def stages(study): return study.stages.next_command(), stale_results(study.folder)
+
+
+def report(study):
+    write_report(study.folder)
+    write_card(study.folder)
+
+
+def look(study): return study.panel('me').page
+def prepare(study): return safe_of(study), token_clusters(study, read_selection(study.folder), [0, 1])
+
+
+def spoilt(text): # of a JSON file → texts
+    "Files that were cut off, that hold something else than JSON, or JSON that no stage writes."
+    yield from ('', text[:len(text)//2], '\0', 10**5*'[', 5000*'1', 'NaN', 'null', '"x"', '[]', '[null]', '[[1]]', '{}')
+    yield text.encode('utf-16').decode('latin1')
+    data = json.loads(text.splitlines()[0] if '}\n{' in text else text)
+    for part in dicts(data):
+        for key, kept in list(part.items()):
+            for wrong in (None, 7, 'x', [None], {'a': {}}):
+                part[key] = wrong
+                yield json.dumps(data)
+            part[key] = kept
+
+
+def dicts(data, depth=3):
+    "The objects in JSON data; of each list, the first entry stands for all."
+    if isinstance(data, dict): yield data
+    inside = data.values() if isinstance(data, dict) else data[:1] if isinstance(data, list) else ()
+    for part in inside if depth else (): yield from dicts(part, depth-1)
+
+
+def malformed(study, name, uses):
+    "Spoilt text, a folder and a pipe in place of a file: it is used or refused in words."
+    file = study.folder/name
+    if name == 'redteam.json': write_json(file, [attack('replay') | dict(hits=[dict(file='a.png', text='a', seed=1)])])
+    whole = file.read_text()
+    def used():
+        for use in uses:
+            with suppress(HfiError): use(study)
+    texts = list(spoilt(whole))
+    for text in texts[:13]+texts[13::len(texts)//40+1]: # an evaluation has a thousand
+        file.write_text(text)
+        used()
+    for make in (Path.mkdir, os.mkfifo):
+        file.unlink() if file.is_file() else file.rmdir()
+        make(file)
+        used()
+
+
+MALFORMED = { # file → what reads it
+    'study.json': [status, made], 'stages.json': [stages], 'images.jsonl': [look, made],
+    'selection.json': [prepare], 'evaluation.json': [report], 'redteam.json': [report], 'erased/hfi.json': [made]}
+
+
+HOSTILE = dict(traversal=traversal, feedback=feedback_ids, scripts=scripts, formulas=formulas, commands=commands_of,
+               pickles=pickles, locks=locks)
 HOSTILE |= {f'link {name}': partial(linked, name=name, use=use) for name, use in LINKED.items()}
+HOSTILE |= {f'malformed {name}': partial(malformed, name=name, uses=uses) for name, uses in MALFORMED.items()}
 HOSTILE = {name: (case, '') for name, case in HOSTILE.items()} | dict(report=(report_traversal, 'outside'))
 
 

@@ -29,6 +29,7 @@ from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
 from hfi_nb.core import append_jsonl, make_folder, versions
+from hfi_nb.devices import computes_bfloat16
 from hfi_nb.erasing.closed_form import uce
 from hfi_nb.erasing.distill import Erasure, distill
 from hfi_nb.erasing.erase import preset_settings
@@ -64,8 +65,6 @@ def product(dtype, repeats, n=2048): # → operations a second
     a, b = torch.randn(2, n, n).to(dtype)
     return 2*n**3/seconds(lambda: a@b, 3*repeats)
 
-
-def has_bfloat16(): return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class Bench:
@@ -184,7 +183,7 @@ def plain_inversion(pipe, images, start, steps, watch, batch=4, lr=5e-4):
 def limits(bench, repeats): # rows
     "Every stage against the products of large matrices."
     products = dict(float32=product(torch.float32, repeats))
-    if has_bfloat16(): products['bfloat16'] = product(torch.bfloat16, repeats)
+    if computes_bfloat16(): products['bfloat16'] = product(torch.bfloat16, repeats)
     for kind, rate in products.items(): yield dict(part='product', name=kind, gflops_a_second=round(rate/1e9, 1))
     for name, (what, call, units) in bench.stages().items():
         took, flops = seconds(call, repeats), operations(call)

@@ -121,7 +121,8 @@ def label(
     from hfi_nb.feedback.annotators import serve_labels
     options = dict(size=size, per_page=per_page, prompts=prompts, repeats=repeats,
                    conceal='' if conceal == 'none' else conceal)
-    name = read_json(existing_study(folder)/'study.json')['concept']['name'] # without torch: the page comes sooner
+    kept = read_json(existing_study(folder)/'study.json', dict(concept=dict(name=str)))
+    name = kept['concept']['name'] # without torch: the page comes sooner
     place = dict(page=not lab, port=port, browser=browser)
     raise typer.Exit(serve_labels(folder, name, annotator, panel, guideline=guideline, **place, **options))
 
@@ -151,7 +152,7 @@ def invert(
 ):
     "Learn soft tokens from the selected images, one per cluster."
     study = open_study(existing_study(folder, 'selection'))
-    tokens = 1 if only else len(set(read_json(folder/'selection.json')['clusters']))
+    tokens = 1 if only else len(set(read_json(folder/'selection.json', dict(clusters=[int]))['clusters']))
     given = only_given(steps=steps, batch=batch)
     yield lambda: cost(study.pipe, tokens*(steps or 300)*(3*(batch or 16)+6), tokens=tokens, **given)
     made = study.invert(only or None, vectors=vectors, seed=seed, **given)

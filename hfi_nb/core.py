@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'wilson', 'Rate', 'bootstrap_interval', 'HfiError', 'HfiWarning', 'make_folder', 'room', 'atomic',
-           'remove_leftovers', 'contained', 'one_run', 'as_cell', 'write_json', 'read_json', 'append_jsonl',
-           'read_jsonl', 'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid', 'thumbnail',
+           'remove_leftovers', 'contained', 'as_cell', 'write_json', 'fits', 'read_json', 'append_jsonl', 'read_jsonl',
+           'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid', 'thumbnail',
            'paired_interval', 'Paired', 'unit_rows', 'image_fault']
 
 # %% ../nbs/00_core.ipynb #51cd8a16
@@ -17,7 +17,6 @@ import math
 import os
 import re
 import tempfile
-import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +24,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from PIL import Image, ImageCms, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 # %% ../nbs/00_core.ipynb #19ad780b
@@ -54,7 +52,9 @@ class Rate:
         return cls(sum(hits), len(hits))
     @classmethod
     def from_dict(cls, saved:dict): # what `to_dict` gave
-        "The rate that a file holds."
+        "The rate that a file holds; `HfiError` for one that cannot be."
+        if not fits(saved, dict(k=int, n=int)) or not 0 <= saved['k'] <= saved['n']:
+            raise HfiError(f'{str(saved)[:60]} is no rate, k hits in n trials: run the stage that wrote it again')
         return cls(saved['k'], saved['n'])
     @property
     def value(self) -> float: return self.k/self.n if self.n else math.nan
@@ -157,23 +157,6 @@ def contained(
     if path.is_relative_to(folder): return path
     raise HfiError(f'{str(file)[:80]!r} lies outside the study folder {folder}: move it into the folder')
 
-# %% ../nbs/00_core.ipynb #d57d68d6
-@contextmanager
-def one_run(
-    folder, # that the run writes to
-    wait:bool=True, # or raise `HfiError`
-):
-    "Lets one process at a time into the block; readers are not concerned."
-    lock = FileLock(contained(make_folder(folder), '.hfi.lock'))
-    try: lock.acquire(timeout=0)
-    except Timeout:
-        if not wait: raise HfiError(f'another run writes to {folder}: wait until it has ended, or stop it') from None
-        warnings.warn(f'another run writes to {folder}: waiting until it has ended', HfiWarning, stacklevel=3)
-        try: lock.acquire()
-        except RuntimeError as e: raise HfiError(f'this run already writes to {folder}: let it end first') from e
-    try: yield
-    finally: lock.release()
-
 # %% ../nbs/00_core.ipynb #d15ff6d3
 def as_cell(text:str) -> str:
     "Text that no spreadsheet takes for a formula: an apostrophe stands before what could begin one."
@@ -184,12 +167,23 @@ def write_json(path, data):
     "Write JSON in one step."
     with atomic(path) as scratch: scratch.write_text(json.dumps(data, indent=1, default=lambda o: o.to_dict()))
 
-def read_json(path):
-    "Read JSON; a missing or damaged file is an `HfiError`."
-    try: return json.loads(Path(path).read_text())
+def fits(data, shape) -> bool:
+    "Whether data has a shape: a type or several, a dict of shapes by key (others may be there), a list of one shape."
+    if isinstance(shape, dict):
+        return isinstance(data, dict) and all(k in data and fits(data[k], part) for k, part in shape.items())
+    if isinstance(shape, list): return isinstance(data, list) and all(fits(part, shape[0]) for part in data)
+    return isinstance(data, shape)
+
+def read_json(path, shape=object): # shape: see `fits`
+    "Read JSON; a missing or damaged file, or one of another shape, is an `HfiError`."
+    path = Path(path)
+    if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it and run its stage again')
+    try: found = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError: raise HfiError(f'{path} does not exist: run the stage that writes it first') from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+    except (OSError, ValueError, RecursionError) as e: # no text, no JSON, a number too long, lists in lists without end
         raise HfiError(f'{path} is damaged ({e}): delete it and run its stage again') from e
+    if fits(found, shape): return found
+    raise HfiError(f'{path} is damaged (its stage writes something else): delete it and run its stage again')
 
 # %% ../nbs/00_core.ipynb #8642f469
 def append_jsonl(path, rows):
@@ -206,8 +200,9 @@ def read_jsonl(path) -> list:
     "All whole lines of a JSONL file, [] if there is none; unfinished lines are skipped."
     def parse(line):
         try: return json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError): return None
+        except (ValueError, RecursionError): return None
     path = Path(path)
+    if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it')
     lines = path.read_bytes().splitlines() if path.exists() else []
     return [row for line in lines if (row := parse(line)) is not None]
 

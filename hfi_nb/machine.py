@@ -20,16 +20,17 @@ def installed(name:str) -> bool:
 def machine_facts() -> dict:
     "Devices, precision, memory, disk, browser, page server, hub, versions."
     import torch
+
+    from hfi_nb.devices import computes_bfloat16
     cuda = torch.cuda.device_count()
     devices = [f'cuda:{i} {torch.cuda.get_device_name(i)}' for i in range(cuda)]
     devices += ['mps']*torch.backends.mps.is_available() + [f'cpu, {os.cpu_count()} cores']
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     memory = os.sysconf('SC_PHYS_PAGES')*os.sysconf('SC_PAGE_SIZE') if hasattr(os, 'sysconf') else 0
     browsers = [name for name in ('chromium', 'google-chrome', 'firefox', 'safari') if shutil.which(name)]
     versions = {name: version(name) for name in ('torch', 'diffusers', 'transformers')}
     facts = dict(
         python=sys.version.split()[0], devices='; '.join(devices),
-        bfloat16_on_the_cpu='computed' if fast else 'emulated, slow',
+        bfloat16_on_the_cpu='computed' if computes_bfloat16() else 'emulated, slow',
         memory=f'{memory/2**30:.0f} GiB', disk=f'{shutil.disk_usage(".").free/2**30:.0f} GiB free here',
         browser=browsers[0] if browsers else 'none found: open the address by hand',
         label_page='ready' if installed('voila') else 'missing: pip install "hfi_nb[page]"',

@@ -3,6 +3,7 @@ from hfi_nb.backbones.loading import *
 import json
 import shutil
 import tempfile
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.core import HfiError, data_dir
+from hfi_nb.core import HfiError, HfiWarning, data_dir
 
 
 def test_loading_errors(tmp_path):
@@ -40,6 +41,25 @@ def test_loading_errors(tmp_path):
     with pytest.raises(HfiError,
                        match='holds a PixArtSigmaPipeline: only StableDiffusionPipeline, .*FluxPipeline are supported'):
         load_pipeline(str(model))
+
+
+def test_all_finite():
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        for value, at in [(v, at) for v in (torch.nan, torch.inf, -torch.inf) for at in (0, 500, 998)]:
+            w = torch.linspace(-1, 1, 999).to(dtype)
+            assert all_finite(w) and all_finite(w[:0]) and all_finite(w*torch.finfo(dtype).max)
+            w[at] = value
+            assert not all_finite(w) and not all_finite(w.view(27, 37).T)
+
+
+def test_halves(monkeypatch):
+    with pytest.raises(HfiError, match='is no floating-point type'): load_pipeline(dtype='float8_e4m3fn')
+    for fast in (True, False):
+        monkeypatch.setattr('hfi_nb.backbones.loading.computes_bfloat16', lambda fast=fast: fast)
+        with warnings.catch_warnings(record=True, category=HfiWarning) as said:
+            pipe = load_pipeline(device='cpu', dtype='bfloat16')
+        assert [str(w.message).split(',')[0] for w in said] == ['torch.bfloat16 is emulated on this processor'][fast:]
+    assert sample(pipe, ['house'], [0], steps=1)
 
 
 def test_only_variant(tmp_path):

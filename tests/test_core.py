@@ -63,6 +63,19 @@ def test_an_unfinished_line_costs_only_itself():
             assert rows[-1] == {'a': 3} and rows[:-1] == [{'a': 1}, {'a': 2}][:len(rows)-1]
 
 
+def test_read_json(tmp_path):
+    file, shape = tmp_path/'x.json', dict(ids=[str], rate=dict(k=(int, float)))
+    for text in ('', '{"ids": [', '\0', 10**5*'[', 5000*'1', '[]', '{"ids": "a", "rate": {"k": 1}}',
+                 '{"ids": ["a", 1], "rate": {"k": 1}}', '{"ids": [], "rate": {"k": "1"}}', '{"ids": [], "rate": {}}'):
+        file.write_text(text)
+        with pytest.raises(HfiError, match='x.json is damaged'): read_json(file, shape)
+        (tmp_path/'rows.jsonl').write_text(f'{text}\n{{"a": 1}}\n')
+        assert read_jsonl(tmp_path/'rows.jsonl')[-1] == dict(a=1)
+    write_json(file, dict(ids=['a'], rate=dict(k=.5), more=None))
+    assert read_json(file, shape)['more'] is None
+    with pytest.raises(HfiError, match='is no file'): read_json(tmp_path)
+
+
 def test_damaged_and_missing_images_are_named():
     with tempfile.TemporaryDirectory() as d:
         path = Path(d)/'x.png'
@@ -152,25 +165,6 @@ def test_leftovers(tmp_path):
     assert {f.name for f in remove_leftovers(tmp_path)} == set(names[:2])
     assert {f.name for f in tmp_path.iterdir()} == set(names[2:])
     assert remove_leftovers(tmp_path/'nowhere') == []
-
-
-HOLD = '''
-import sys, time
-from hfi_nb.core import one_run
-with one_run(sys.argv[1]):
-    print('in', flush=True)
-    time.sleep(60)
-'''
-
-def test_one_run(tmp_path):
-    other = subprocess.Popen([sys.executable, '-c', HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
-    assert other.stdout.readline() == 'in\n'
-    with pytest.raises(HfiError, match='another run writes to'), one_run(tmp_path, wait=False): pass
-    other.kill()
-    other.wait()
-    with one_run(tmp_path), pytest.warns(HfiWarning, match='waiting'), pytest.raises(HfiError, match='already writes'):
-        with one_run(tmp_path): pass
-    with one_run(tmp_path): pass
 
 
 def test_contained(tmp_path):

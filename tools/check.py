@@ -89,4 +89,6 @@ if __name__ == '__main__':
     with pictures_kept():
         run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing',
             '--skip-file-re', '|'.join([r'^[_.]', *left_out]), workers=WORKERS)
-    run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--durations', '20', workers=WORKERS)
+    # by name: xdist would begin with the files of many tests, and end with one long test while the other workers idle
+    run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--no-loadscope-reorder', '--durations', '40',
+        workers=WORKERS)

@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'PICKLES', 'OTHER_KINDS', 'SIDE', 'ALPHA', 'backbone_of', 'is_pipeline', 'refuse_pickle', 'pipeline_class',
            'single_file_class', 'load_networks', 'left_out', 'only_variant', 'no_bars', 'read_pipeline',
-           'why_not_loaded', 'checked_device', 'checked_dtype', 'check_finite', 'check_tokenizers', 'load_pipeline',
-           'is_quantised', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha', 'lora_changes',
-           'add_lora', 'to_safetensors']
+           'why_not_loaded', 'checked_device', 'checked_dtype', 'all_finite', 'check_finite', 'check_tokenizers',
+           'load_pipeline', 'is_quantised', 'check_plain', 'model_hash', 'lora_file', 'lora_module', 'lora_alpha',
+           'lora_changes', 'add_lora', 'to_safetensors']
 
 # %% ../../nbs/02d_loading.ipynb #c52ad58e
 import hashlib
 import json
 import math
 import re
+import warnings
 from contextlib import contextmanager
 from inspect import signature
 from numbers import Real
@@ -28,9 +29,9 @@ from safetensors.torch import save_file
 from .base import OFFLOADED, Backbone
 from .mmdit import FluxBackbone, SD3Backbone
 from .unet import SDXLBackbone, UNetBackbone
-from ..core import HfiError, atomic
+from ..core import HfiError, HfiWarning, atomic
 from ..texts import refuse_stand_in
-from ..devices import default_device
+from ..devices import computes_bfloat16, default_device
 from ..places import EMBEDDED
 from ..signatures import DiffusionPipeline
 
@@ -176,14 +177,18 @@ def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
     "A floating-point type, also by its name; by default float16 on CUDA, else float32."
     if dtype is None: return torch.float16 if device and device.type == 'cuda' else torch.float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if isinstance(found, torch.dtype) and found.is_floating_point: return found
+    if isinstance(found, torch.dtype) and found.is_floating_point and found.itemsize > 1: return found
     raise HfiError(f'dtype={dtype!r} is no floating-point type: use "float32", "float16" or "bfloat16"')
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
+def all_finite(w:torch.Tensor) -> bool:
+    "Whether no number is NaN or infinite. A NaN is both the least and the largest; looking for these takes one pass."
+    return not w.numel() or bool(torch.stack(w.aminmax()).isfinite().all())
+
 def check_finite(pipe:DiffusionPipeline, source):
     "`HfiError` for weights that are not finite: images would be black, and every removal would look complete."
     for net in backbone_of(pipe).networks:
-        bad = next((k for k, w in net.state_dict().items() if w.is_floating_point() and not w.isfinite().all()), None)
+        bad = next((k for k, w in net.state_dict().items() if w.is_floating_point() and not all_finite(w)), None)
         if bad: raise HfiError(f'{bad} in the {type(net).__name__} of {source} is not finite: get the model again')
 
 def check_tokenizers(pipe:DiffusionPipeline, source):
@@ -207,6 +212,9 @@ def load_pipeline(
     device = checked_device(device)
     if not isinstance(name, str | Path): raise HfiError(f'{name!r} is no model: give a folder, a file or a hub id')
     dtype, path = checked_dtype(dtype, device), Path(name).expanduser()
+    if device.type == 'cpu' and dtype.itemsize < 4 and not computes_bfloat16():
+        said = f'{dtype} is emulated on this processor, several times slower than float32: load in float32 to save time'
+        warnings.warn(said, HfiWarning, stacklevel=2)
     source = EMBEDDED.get(str(name)) or (path if path.exists() else str(name))
     hub = {k: v for k, v in dict(variant=variant, revision=revision).items() if v}
     try: pipe = read_pipeline(source, config, dtype, **hub)

@@ -19,7 +19,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..concept import as_texts
-from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, one_run, open_image
+from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image
+from ..locks import one_run
 from ..core import read_jsonl, remove_leftovers
 from ..backbones.base import frame
 from ..backbones.loading import backbone_of, model_hash

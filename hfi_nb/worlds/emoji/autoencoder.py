@@ -19,6 +19,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from ...core import atomic, make_folder
+from ...devices import computes_bfloat16
 from .world import load_world
 
 # %% ../../../nbs/20a_autoencoder.ipynb #264bcbde
@@ -127,8 +128,8 @@ def edges(x:torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x[..., 1:]-x[..., :-1], x[..., 1:, :]-x[..., :-1, :]
 
 def fast_cpu() -> torch.autocast:
-    "Autocast to bfloat16 on a CPU that computes in it; one that only emulates it is 20 times slower."
-    return torch.autocast('cpu', torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
+    "Autocast to bfloat16 on a CPU that computes in it; one that only emulates it is slower."
+    return torch.autocast('cpu', torch.bfloat16, enabled=computes_bfloat16())
 
 def picture_loss(y:torch.Tensor, x:torch.Tensor) -> torch.Tensor:
     "Absolute error, and half the edge error."
