@@ -128,6 +128,10 @@ def page_server(
                 file.write(f'<meta http-equiv="refresh" content="0; url={self.address}">')
             webbrowser.open(Path(file.name).as_uri())
 
+        def stop(self):
+            print('Stopped. Every answer is stored; the same command goes on where it was.', flush=True)
+            super().stop()
+
     server = Page(ip='127.0.0.1', port=port, open_browser=browser, auto_token=True, log_level='ERROR')
     server.initialize([str(Path(notebook).resolve())])
     server.voila_configuration.file_allowlist = []
