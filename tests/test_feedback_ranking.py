@@ -142,6 +142,6 @@ def test_what_a_panel_leaves_no_choice_about_is_refused_by_name():
         pairs = [dict(id='q1', before='images/p000.png', after='images/p001.png')]
         for cls, shown in ((SinglePanel, rows), (ReviewPanel, rows), (SecondLook, rows), (PairPanel, pairs)):
             assert cls(shown, d, 'c', 'eve', repeats=0).state['tiles'] # as `hfi label --repeats 0` opens it
-            with pytest.raises(HfiError, match=f'panel {cls.name} always has per_page'): cls(shown, d, 'c', 'eve', per_page=9)
+            with pytest.raises(HfiError, match=f'{cls.name} always has per_page'): cls(shown, d, 'c', 'eve', per_page=9)
         for cls in (ReviewPanel, SecondLook):
             with pytest.raises(HfiError, match='repeats=0'): cls(rows, d, 'c', 'eve', repeats=.2)

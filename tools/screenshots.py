@@ -57,7 +57,8 @@ def evaluated_study(folder, size, survivors=2, seed=0):
     seen += [('noto', subjects[0] if n == 3 else s) for n, s in enumerate(subjects)]
     sides = [[(p.style, p.subject) for p in asked+other], seen]
     answers = iter(sides)
-    judge = emoji_judge(CONCEPT, lambda images: next(answers))
+    def drawn_by(images): return next(answers)
+    judge = emoji_judge(CONCEPT, drawn_by)
     suite = Suite(CONCEPT, asked, benign=other, judge=judge, first_seed=seed)
     images = [[world.image(*pair).resize((size, size)) for pair in side] for side in sides]
     label_study(folder, 40, size)
