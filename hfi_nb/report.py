@@ -177,9 +177,7 @@ def evaluation_facts(folder:str|Path, evaluation:Evaluation) -> list: # (name, v
 
 def stale_results(folder:str|Path) -> list: # of sentences
     "Which results belong to files that have changed since, and what mends them."
-    from hfi_nb.study_folder import StudyFiles # loads torch
-    whole = (Path(folder)/'study.json').exists()
-    records, attacks = StudyFiles(folder).stages if whole else Records(folder), Path(folder)/'redteam.json'
+    records, attacks = Records(folder, None), Path(folder)/'redteam.json' # of files; `hfi status` knows new answers
     found = {name: records.why_stale(name) for name in ('erased', 'evaluation', 'red team') if records.read()}
     if attacks.exists() and len(read_outcomes(folder)) < len(read_json(attacks)):
         found['red team'] = 'it attacked another model, whose numbers are left out'
