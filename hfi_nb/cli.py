@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'main', 'run', 'generate', 'import_own', 'label', 'reward', 'invert', 'check', 'erase_in_study', 'erase',
-           'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round', 'status', 'doctor', 'start', 'demo',
-           'lab']
+           'evaluate_by_people', 'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round', 'status', 'doctor',
+           'start', 'demo', 'lab']
 
 # %% ../nbs/13_cli.ipynb #da2fa81d
 import sys
@@ -231,6 +231,16 @@ def erase(
     raise HfiError('give a study and a file of contexts, or --images and --model, or --leco and --model')
 
 # %% ../nbs/13_cli.ipynb #307d4321
+def evaluate_by_people(folder:Path):
+    "The stage that counts what people saw in the image pairs of an evaluation; nothing is sampled."
+    study = open_study(folder)
+    people = read_judge('people', None, None, study)
+    yield lambda: dict(judge=people.name)
+    from hfi_nb.measure.evaluate import judge_again
+    found = judge_again(folder, people)
+    study.stages.done('evaluation')
+    yield counted(found) | dict(next=f'hfi report {folder}')
+
 @stage(app)
 def evaluate(
     folder:Path, # folder of the study
@@ -248,6 +258,11 @@ def evaluate(
     existing_study(folder, 'evaluation' if judge == 'people' else 'erased')
     for file in (target, benign, related): check_file(file)
     check_judge(judge or 'reward', texts, clip, True)
+    if judge == 'people':
+        if target or benign or related or steps:
+            raise HfiError('people judge the images that are there: leave out --target, --benign, --related, --steps')
+        yield from evaluate_by_people(folder)
+        return
     study = open_study(folder)
     chosen = read_judge(judge or 'reward', texts, clip, study) if judge or target else None
     suite = read_suite(study.name, target, benign, related, chosen, n)

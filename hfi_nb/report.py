@@ -36,13 +36,13 @@ def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')): # a
     import matplotlib.pyplot as plt # takes half a second
     meaning = measure_names(measures)
     shown = [(k, m) for k, m in measures.items() if m.n][::-1]
-    fig, ax = plt.subplots(figsize=(7.5, .6+.42*len(shown)), layout='constrained')
-    for y, (_, m) in enumerate(shown):
+    fig, ax = plt.subplots(figsize=(5.5, .6+.44*len(shown)), layout='constrained') # as wide as a phone can show
+    for y, (k, m) in enumerate(shown):
+        ax.text(0, y+.26, f'{meaning[k]} (n = {m.n})', fontsize=9, va='bottom')
         for rate, dy, colour in ((m.before, .13, '#8a8f98'), (m.after, -.13, '#c2410c')):
             ax.plot(rate.interval, [y+dy]*2, color=colour, lw=1.6, solid_capstyle='round')
             ax.plot(rate.value, y+dy, 'o', color=colour, ms=5, label=labels[dy < 0] if y == 0 else None)
-    names = [f'{meaning[k]} (n = {m.n})' for k, m in shown]
-    ax.set(yticks=range(len(shown)), yticklabels=names, xlim=(-.02, 1.02), title=title)
+    ax.set(yticks=[], xlim=(-.02, 1.02), title=title)
     ax.xaxis.set_major_formatter('{x:.0%}')
     ax.grid(axis='x', color='#e5e7eb')
     ax.spines[['top', 'right', 'left']].set_visible(False)
@@ -180,7 +180,7 @@ def evaluation_facts(folder:str|Path, evaluation:Evaluation) -> list: # (name, v
 
 def stale_results(folder:str|Path) -> list: # of sentences
     "Which results belong to files that have changed since, and what mends them."
-    records, attacks = Records(folder), Path(folder)/'redteam.json'
+    records, attacks = Records(folder, None), Path(folder)/'redteam.json' # of files; `hfi status` knows new answers
     found = {name: records.why_stale(name) for name in ('erased', 'evaluation', 'red team') if records.read()}
     if attacks.exists() and len(read_outcomes(folder)) < len(read_json(attacks)):
         found['red team'] = 'it attacked another model, whose numbers are left out'

@@ -37,7 +37,7 @@ STAGES = {stage.name: stage for stage in (
 # %% ../nbs/10c_stages.ipynb #1cad4baa
 class Records:
     "The hashes of a study's stages, as they are and as they were when they were read."
-    def __init__(self, folder:str|Path, feedback:str=''): # feedback: a hash of the current answers, '' if there is none
+    def __init__(self, folder:str|Path, feedback:str|None=''): # a hash of the answers, '' without any, None: not asked
         self.folder, self.feedback = Path(folder), feedback
     @property
     def file(self) -> Path: return contained(self.folder, 'stages.json')
@@ -78,7 +78,7 @@ class Records:
         own, kept = self.now(name), self.read().get(name)
         if not own or not STAGES[name].reads or name == 'feedback': return ''
         if kept is None: return f'{name} was not finished'
-        changed = [read for read in STAGES[name].reads if kept['reads'].get(read) != self.now(read)]
+        changed = [read for read in STAGES[name].reads if self.now(read) not in (kept['reads'].get(read), None)]
         if changed: return f'{" and ".join(changed)} changed after {name}'
         if own != kept['hash']: return f'the files of {name} were changed by hand'
         return next((f'{read} is stale' for read in STAGES[name].reads if self.why_stale(read)), '')

@@ -42,7 +42,8 @@ def run_app(app:typer.Typer):
     except HfiError as e:
         print(f'hfi: {e}', file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as e:
+        if getattr(e, 'code', 130) != 130: raise # typer makes Ctrl-C an exit, and says nothing
         print('hfi: stopped; the same command goes on where it was', file=sys.stderr)
         sys.exit(130)
 

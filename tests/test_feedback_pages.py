@@ -9,7 +9,7 @@ from hfi_nb.core import HfiError
 
 def test_sizes_and_shares_out_of_range_are_refused():
     with tempfile.TemporaryDirectory() as d:
-        for wrong in (dict(per_page=0), dict(size='big'), dict(repeats=1)):
+        for wrong in (dict(per_page=0), dict(size='big'), dict(repeats=1), dict(repeats=-.1)):
             with pytest.raises(HfiError, match=next(iter(wrong))): Panel([dict(id='a')], d, 'c', **wrong)
         with pytest.raises(HfiError, match='no images'): Panel([], d, 'c')
         assert Panel([dict(id='a')], d, 'c').conceal == 'blur'  # what cannot be measured is hidden until pointed at

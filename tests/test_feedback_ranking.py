@@ -132,3 +132,16 @@ def test_a_second_look_keeps_or_takes_out():
         assert s.taken_out() == [first] and s.store.labels('c')[first] == 0 and s.page == []
         assert SecondLook(rows, d, 'c', ids=['p003']).page == ['p003']
         with pytest.raises(HfiError, match="'p9'"): SecondLook(rows, d, 'c', ids=['p9'])
+
+
+def test_what_a_panel_leaves_no_choice_about_is_refused_by_name():
+    with tempfile.TemporaryDirectory() as d:
+        rows = sample_study(d)[:4]
+        for who, answer in (('ana', 'yes'), ('ben', 'no')):
+            SinglePanel(rows, d, 'c', who, order=['p000'], repeats=0).do(answer)
+        pairs = [dict(id='q1', before='images/p000.png', after='images/p001.png')]
+        for cls, shown in ((SinglePanel, rows), (ReviewPanel, rows), (SecondLook, rows), (PairPanel, pairs)):
+            assert cls(shown, d, 'c', 'eve', repeats=0).state['tiles'] # as `hfi label --repeats 0` opens it
+            with pytest.raises(HfiError, match=f'{cls.name} always has per_page'): cls(shown, d, 'c', 'eve', per_page=9)
+        for cls in (ReviewPanel, SecondLook):
+            with pytest.raises(HfiError, match='repeats=0'): cls(rows, d, 'c', 'eve', repeats=.2)

@@ -88,6 +88,18 @@ def test_evaluate(tmp_path):
     with pytest.raises(HfiError, match='step would change nothing'): evaluate(toy_model(), toy_model(), suite, step=2)
 
 
+def test_judge_again(tmp_path):
+    first = evaluate(toy_model(), toy_model(dict(ink='noto')), emoji_suite('ink', 6, judge=flat_judge), tmp_path)
+    stern = Judge(lambda images: [Verdict(True, 1.) for _ in images], 'stern')
+    again = judge_again(tmp_path, stern)
+    assert again.measures['concept'].after.value == 1 > first.measures['concept'].after.value
+    assert again.meta['judge'] == 'stern' and 'style' in first.measures and 'style' not in again.measures
+    assert Evaluation.load(tmp_path).rows == again.rows
+    assert [r['after']['file'] for r in again.rows] == [r['after']['file'] for r in first.rows]
+    (tmp_path/again.rows[0]['after']['file']).unlink()
+    with pytest.raises(HfiError, match='has no images'): judge_again(tmp_path, stern)
+
+
 def test_stranger(tmp_path):
     home = tmp_path/'study'
     suite = emoji_suite('ink', 2, judge=flat_judge)

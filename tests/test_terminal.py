@@ -66,4 +66,9 @@ def test_run_app(capsys):
     def wrong(): raise HfiError('give another one')
     def stopped(): raise KeyboardInterrupt
     assert ended(wrong) == (1, 'hfi: give another one\n')
-    assert ended(stopped) == (130, 'hfi: stopped; the same command goes on where it was\n')
+    app, silent = typer.Typer(), typer.Typer()
+    app.command()(stopped)
+    silent.command()(lambda: None)
+    for work in (stopped, lambda: app(args=[])):
+        assert ended(work) == (130, 'hfi: stopped; the same command goes on where it was\n')
+    assert ended(lambda: silent(args=[])) == (0, '')

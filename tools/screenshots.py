@@ -2,7 +2,7 @@
 (needs Chromium and Voila), at 1280 and at 390 pixels.
 
 grid, rank, single, review, pairs  the label page in every state; a state's name stands behind the panel's
-status                             `hfi status`
+status, doctor                     what the commands print
 report, report-512, comparison     the report of 64 and of 512 pixel images, and of two studies; also as PDF"""
 import base64
 import os
@@ -57,7 +57,8 @@ def evaluated_study(folder, size, survivors=2, seed=0):
     seen += [('noto', subjects[0] if n == 3 else s) for n, s in enumerate(subjects)]
     sides = [[(p.style, p.subject) for p in asked+other], seen]
     answers = iter(sides)
-    judge = emoji_judge(CONCEPT, lambda images: next(answers))
+    def drawn_by(images): return next(answers)
+    judge = emoji_judge(CONCEPT, drawn_by)
     suite = Suite(CONCEPT, asked, benign=other, judge=judge, first_seed=seed)
     images = [[world.image(*pair).resize((size, size)) for pair in side] for side in sides]
     label_study(folder, 40, size)
@@ -122,7 +123,9 @@ def label_page(page, folder, *options):
     try:
         page.b.get(address)
         page.until(lambda: page.all('.hfi-tool'), what='a panel')
-        if page.all('.hfi-do-read') and 'ana' not in options: page.press(ENTER)
+        if 'ana' not in options:
+            page.press(ENTER)
+            page.until(lambda: page.all('.hfi-tile img[src]'), what='images')
         yield server
     finally:
         os.killpg(server.pid, signal.SIGTERM)
@@ -142,7 +145,7 @@ def grid(page, camera, root):
         page.press('h')
         page.ready()
         camera.take('grid-revealed')
-        page.press('2', 'w', 'd')
+        page.press('1', '4', 'r')
         page.all('.hfi-tile')[9].click()
         page.press('u')
         page.until(lambda: len(page.all('.hfi-badge:not(:empty)')) == 4, what='marks')
@@ -174,7 +177,8 @@ def rank(page, camera, root):
     with label_page(page, label_study(root/'rank', 20), '--panel', 'rank'):
         page.press('h')
         page.ready()
-        page.press('2', '4')
+        page.press('4', '3')
+        page.until(lambda: len(page.all('.hfi-tile[aria-pressed=true]')) == 2, what='an order')
         camera.take('rank')
 
 
@@ -192,7 +196,7 @@ def review(page, camera, root):
         [Event('label', 'p003', who, CONCEPT, label=y) for who, y in dict(ana=1, ben=0, cleo=1).items()]
         + [Event('comment', 'p003', 'ben', CONCEPT, value='The outline is blue, I think.')])
     with label_page(page, study, '--panel', 'review', '--annotator', 'eve'):
-        page.press(ENTER, 'h')
+        page.press('h')
         page.ready()
         camera.take('review')
 
@@ -206,13 +210,22 @@ def pairs(page, camera, root):
         camera.take('pairs')
 
 
+def terminal(page, camera, folder, name, *command):
+    "What a command prints in a terminal of a hundred columns."
+    said = subprocess.run([sys.executable, '-m', 'hfi_nb.cli', *command], cwd=folder, capture_output=True, text=True,
+                          env=os.environ | dict(PYTHONPATH=str(ROOT), COLUMNS='100')).stdout
+    page_of = '<meta name=viewport content="width=device-width"><pre style="white-space:pre-wrap">{}</pre>'
+    (folder/f'{name}.html').write_text(page_of.format(escape(said)))
+    page.b.get((folder/f'{name}.html').as_uri())
+    camera.take(name)
+
+
 def status(page, camera, root):
-    folder = evaluated_study(root/'first', 64)
-    said = subprocess.run([sys.executable, '-m', 'hfi_nb.cli', 'status', 'first'], cwd=folder.parent,
-                          env=os.environ | dict(PYTHONPATH=str(ROOT)), capture_output=True, text=True).stdout
-    (root/'status.html').write_text(f'<meta name=viewport content="width=device-width"><pre>{escape(said)}</pre>')
-    page.b.get((root/'status.html').as_uri())
-    camera.take('status')
+    evaluated_study(root/'first', 64)
+    terminal(page, camera, root, 'status', 'status', 'first')
+
+
+def doctor(page, camera, root): terminal(page, camera, root, 'doctor', 'doctor')
 
 
 def report(page, camera, root):
@@ -229,7 +242,8 @@ def report_512(page, camera, root):
     camera.pdf('report-512')
 
 
-SCENES = dict(grid=grid, rank=rank, single=single, review=review, pairs=pairs, status=status, report=report)
+SCENES = dict(grid=grid, rank=rank, single=single, review=review, pairs=pairs, status=status, doctor=doctor,
+              report=report)
 SCENES |= {'report-512': report_512}
 
 

@@ -6,6 +6,8 @@ const BEAT = 500; // milliseconds between two questions to the kernel
 const SILENCE = 2000; // milliseconds without an answer after which it counts as gone
 const LOST = 'The kernel does not answer: it is busy, stopped, or the connection is gone. '
   + 'Nothing is accepted until it is back. If this line stays, reload the page or run the cell again.';
+const LOST_ALONE = 'The server does not answer. Nothing is accepted until it is back; what was stored stays stored. '
+  + 'If this line stays, reload the page, or ask whoever sent you here.'; // on a page without code
 const QUICK = 'That was too quick: this page has just come. Look, then press again.';
 const WHICH = 'Which one? Point at an image, tap it or go to it with the arrow keys first.';
 const KEY_NAMES = { ' ': 'space', ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
@@ -30,7 +32,7 @@ function button(cls, text, key, onclick) {
 }
 
 // Ask the kernel again and again whether it and the store are there; tell(fault) gets '' or what is wrong.
-function heartbeat(model, view, tell) {
+function heartbeat(model, view, lost, tell) {
   let asked = 0; // when the oldest question without an answer was sent
   const answer = message => {
     if (message.pong !== view) return;
@@ -40,9 +42,9 @@ function heartbeat(model, view, tell) {
   const ask = () => {
     const now = performance.now();
     if (document.hidden) { asked = 0; return; }
-    if (asked && now - asked > SILENCE) tell(LOST);
+    if (asked && now - asked > SILENCE) tell(lost);
     asked ||= now;
-    try { model.send({ action: 'ping', view }); } catch { tell(LOST); }
+    try { model.send({ action: 'ping', view }); } catch { tell(lost); }
   };
   model.on('msg:custom', answer);
   const timer = setInterval(ask, BEAT);
@@ -124,6 +126,7 @@ class Sight {
 class View {
   constructor(model, host) {
     Object.assign(this, { model, host, id: Math.random().toString(36), sent: 0, urls: [], page: null });
+    this.lost = model.get('state').alone ? LOST_ALONE : LOST;
     this.fault = ''; // what the heartbeat says
     this.objection = ''; // what the front end itself refused
     Object.assign(this, { current: null, pending: false, remark: '', choosing: false, guide: false, touch: false });
@@ -144,14 +147,16 @@ class View {
     const head = make('div', 'hfi-head');
     const foot = make('div', 'hfi-foot');
     const said = make('div', 'hfi-said');
+    const dock = make('div', 'hfi-dock'); // stays in view on a small screen
     head.append(part('title', 'h3', ''), part('who', 'bdi', 'hfi-who'));
     said.append(part('notice', 'span', 'hfi-notice'), part('undo', 'button', 'hfi-undo-link'));
     foot.append(part('bar', 'progress', ''), part('status', 'span', 'hfi-status'),
       make('span', 'hfi-focus', 'click the panel, then use the keys'));
+    dock.append(part('tools', 'div', 'hfi-tools'), part('reasons', 'div', 'hfi-tools hfi-reasons'),
+      part('error', 'div', 'hfi-error'), said);
     this.host.append(head, part('help', 'p', 'hfi-help'), part('guideline', 'div', 'hfi-guideline'),
-      part('tiles', 'div', 'hfi-tiles'), part('summary', 'ul', 'hfi-summary'), part('tools', 'div', 'hfi-tools'),
-      part('reasons', 'div', 'hfi-tools hfi-reasons'), part('error', 'div', 'hfi-error'), said,
-      part('note', 'input', ''), foot, part('live', 'div', 'hfi-live'));
+      part('tiles', 'div', 'hfi-tiles'), part('summary', 'ul', 'hfi-summary'), dock,
+      part('lesser', 'div', 'hfi-tools hfi-lesser'), part('note', 'input', ''), foot, part('live', 'div', 'hfi-live'));
     this.undo.type = 'button';
     this.undo.textContent = 'Undo';
     this.undo.onclick = () => this.act('undo');
@@ -172,7 +177,7 @@ class View {
     const { seen, look } = this.sight;
     const message = { action, value, view: this.id, turn: this.sent, page: this.page };
     if (look) Object.assign(message, { seen: [...seen], age: this.sight.age() });
-    try { this.model.send(message); } catch { return this.object(LOST); }
+    try { this.model.send(message); } catch { return this.object(this.lost); }
     this.sent++; // only what was sent has a turn: the kernel waits for each
   }
 
@@ -340,6 +345,7 @@ class View {
   }
 
   turnPage(s) { // new images; those of the page before are let go
+    if (this.page !== null && this.title.getBoundingClientRect().top < 0) this.host.scrollIntoView();
     this.page = s.page;
     this.objection = '';
     this.sight.begin(s.conceal, s.look);
@@ -389,14 +395,17 @@ class View {
   }
 
   drawTools(s) {
-    const asked = JSON.stringify(s.tools);
+    const asked = JSON.stringify([s.tools, s.lesser]);
     if (this.drawn !== asked) {
       this.drawn = asked;
-      this.tools.replaceChildren(...s.tools.map(([action, text, key]) => {
+      const buttons = s.tools.map(([action, text, key]) => {
         const b = button('hfi-tool hfi-do-' + action, text, key, () => this.act(action));
         b.dataset.action = action;
         return b;
-      }));
+      });
+      const apart = b => s.lesser.includes(b.dataset.action);
+      this.tools.replaceChildren(...buttons.filter(b => !apart(b)));
+      this.lesser.replaceChildren(...buttons.filter(apart));
     }
     this.reasons.replaceChildren(make('span', '', 'Why? These images come back later.'),
       ...s.reasons.map((text, i) => button('hfi-tool', text, `${i + 1}`, () => this.act('skip', text))),
@@ -462,7 +471,7 @@ function render({ model, el }) {
   const draw = () => view.draw();
   draw();
   model.on('change:state', draw);
-  const stop = heartbeat(model, view.id, fault => view.tell(fault));
+  const stop = heartbeat(model, view.id, view.lost, fault => view.tell(fault));
   const free = model.get('state').alone ? takeKeys(view, el) : () => {};
   return () => {
     stop();

@@ -115,19 +115,26 @@ def page_server(
     browser:bool=True, # open one
 ):
     "A Voila server, not yet started, that shows one notebook to whoever has its token."
+    from tornado.ioloop import IOLoop
     from voila.app import Voila
 
     class Page(Voila):
         "Only this machine, only with the token, no files."
         def init_settings(self):
             settings = super().init_settings() | dict(allow_remote_access=False, local_hostnames=['localhost'])
-            self.address = f'{self.connection_url}?token={settings["identity_provider"].token}'
-            print(f'Open {self.address}\nPress Ctrl-C here to stop.', flush=True)
+            self.secret = settings['identity_provider'].token
+            IOLoop.current().add_callback(self.tell) # as soon as it serves
             return settings
+        @property
+        def address(self): return f'{self.connection_url}?token={self.secret}' # another port if this one is taken
+        def tell(self): print(f'Open {self.address}\nPress Ctrl-C here to stop.', flush=True)
         def launch_browser(self): # through a private file, because other users can read a command line
             with tempfile.NamedTemporaryFile('w', suffix='.html', delete=False) as file:
                 file.write(f'<meta http-equiv="refresh" content="0; url={self.address}">')
             webbrowser.open(Path(file.name).as_uri())
+        def stop(self):
+            print('Stopped. Every answer is stored; the same command goes on where it was.', flush=True)
+            super().stop()
 
     server = Page(ip='127.0.0.1', port=port, open_browser=browser, auto_token=True, log_level='ERROR')
     server.initialize([str(Path(notebook).resolve())])

@@ -39,7 +39,8 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
     state, hotkeys = T.Dict().tag(sync=True), T.Dict().tag(sync=True)
     pictures = T.List(T.Bytes()).tag(sync=True)
     name, family, kind = 'panel', (), 'label' # what events are called, whose answers undo takes back, what an answer is
-    per_page, size, tools, tile_keys, help = 1, 128, (), '', ''
+    per_page, size, tools, tile_keys, help, repeats = 1, 128, (), '', '', .05
+    fixed = () # options that this panel leaves no choice about
     unit, history, reasons = 'images', HISTORY, REASONS # what is counted, ways to look back, why one skips
     guarded, look = (), .5 # actions that answer for a whole page, and the seconds it must have been there
     def __init__(self,
@@ -49,7 +50,7 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
         annotator:object='me', # a name, or a SimulatedAnnotator
         store:FeedbackStore|None=None, # the study's own by default
         order:list|None=None, # ids, most informative first; shuffled per annotator by default
-        repeats:float=.05, # share of hidden repeats
+        repeats:float|None=None, # share of hidden repeats
         conceal:str|None=None, # 'blur', 'grey' or ''; by default images larger than 128 px are blurred
         prompts:bool=False, # show the prompt under each image
         per_page:int|None=None, # images on a page
@@ -58,13 +59,13 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
         alone:bool=False, # the page holds nothing else: centre the panel, give it the keys, name the tab
     ):
         super().__init__()
-        if not 0 <= repeats < 1:
-            raise HfiError(f'repeats={repeats}: give the share of hidden repeats, from 0 to below 1')
+        self._check(per_page=per_page, repeats=repeats)
         self.folder, self.concept = Path(folder), check_text(concept, 'concept')
         self.annotator, self.is_simulated = check_text(str(annotator), 'annotator name'), not isinstance(annotator, str)
         self.per_page = _sized(self.per_page if per_page is None else per_page, 'per_page', 1, 400)
         self.size = _sized(self.size if size is None else size, 'size', 32, 2048)
-        self.repeats, self.prompts, self.alone = repeats, prompts, alone
+        self.repeats = self.repeats if repeats is None else repeats
+        self.prompts, self.alone = prompts, alone
         self._bind(keys or {})
         self.keeper = Keeper(store or FeedbackStore.open(folder))
         self.records = {check_id(r['id']): r for r in records}
@@ -83,6 +84,12 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
     def values(self) -> dict:
         "{image id: label}: this annotator's current labels, 1 unwanted."
         return {i: int(y) for i, y in self.answers.items() if y is not None}
+    def _check(self, **given):
+        for name, value in given.items():
+            if name in self.fixed and value not in (None, own := getattr(self, name)):
+                raise HfiError(f'the panel {self.name} always has {name}={own}: leave {name} out')
+        if not 0 <= (given['repeats'] or 0) < 1:
+            raise HfiError(f'repeats={given["repeats"]}: give the share of hidden repeats, from 0 to below 1')
 
 def _sized(n, name, least, most):
     if isinstance(n, int) and least <= n <= most: return n
@@ -194,6 +201,11 @@ def _tools(self:Panel): # buttons: action, text, key
     return [tool for tool in (*main, *(LOOKING if self.page else ())) if not useless.get(tool[0])]
 
 @patch
+def _lesser(self:Panel): # buttons that stand apart, because one seldom needs them
+    if not self.page or self.reading: return []
+    return ['zoom', 'guideline', *(() if self.book else (action for action, *_ in self.history))]
+
+@patch
 def _corrections(self:Panel): return () # buttons for an earlier page
 
 # %% ../../nbs/04e_pages.ipynb #b51cc55f
@@ -207,7 +219,8 @@ def refresh(self:Panel):
     with self.hold_sync(): # images, keys and state arrive together
         self.hotkeys = {key: [action, None] for action, _, key in tools} | keys
         if self.pictures != self.loaded: self.pictures = self.loaded
-        self.state = self._facts() | dict(tiles=tiles, tools=[tool for tool in tools if tool[0] != 'note'])
+        tools = [tool for tool in tools if tool[0] != 'note']
+        self.state = self._facts() | dict(tiles=tiles, tools=tools, lesser=self._lesser())
 
 @patch
 def _facts(self:Panel): # what the front end shows beside tiles and tools
@@ -216,7 +229,7 @@ def _facts(self:Panel): # what the front end shows beside tiles and tools
                 cols=self._cols(), size=self.size, conceal=self.conceal,
                 title=self._heading(), who=self.annotator, concept=self.concept, help=self._help(),
                 guideline=self.guideline, summary=self._summary(),
-                done=done, total=total, status=f'{done} of {total} confirmed',
+                done=done, total=total, status=f'{done} of {total} {self.unit} confirmed',
                 error=self.error, notice=self.notice, takeback=self.takeback,
                 look=0 if self.book else self.look, guarded=list(self.guarded),
                 reasons=[] if self.book else list(self.reasons))

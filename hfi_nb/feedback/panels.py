@@ -16,7 +16,7 @@ class GridPanel(Panel):
     name, family, per_page, guarded = 'grid', ('grid', 'single'), 16, ('confirm',)
     tools = (('confirm', 'Confirm page', 'Enter'), ('undo', 'Undo', 'Backspace'), ('unsure', 'Unsure', 'u'),
              ('skip', 'Skip page', ' '))
-    help = ('Click or tap each one that shows it, or press the key in its corner. '
+    help = ('Mark each one that shows it: by a click, a tap or its key. '
             'Then confirm the page: the others count as fine.')
     def _keys(self):
         if self.tile_keys: return super()._keys()
@@ -53,10 +53,10 @@ class GridPanel(Panel):
 class SinglePanel(Panel):
     "One image: yes, no, unsure or skip, one key each."
     name, family, size, look = 'single', ('grid', 'single'), 384, .25
-    guarded = 'yes', 'no', 'unsure'
+    guarded, fixed = ('yes', 'no', 'unsure'), ('per_page',)
     tools = (('yes', 'Yes, unwanted', 'y'), ('no', 'No, fine', 'n'), ('unsure', 'Unsure', 'u'), ('skip', 'Skip', ' '),
              ('undo', 'Undo', 'Backspace'))
-    help = 'One key answers and brings the next image.'
+    help = 'An answer brings the next image.'
     def _title(self): return f'Does this show “{self.concept}”?'
     def _corrections(self): return tuple(tool for tool in self.tools if tool[0] in self.guarded)
     def on_tile(self, n:int): "A click on the image says nothing: only the buttons and keys answer."

@@ -123,7 +123,7 @@ def evaluation_pairs(
 # %% ../../nbs/05a_ranking.ipynb #0b808688
 class PairPanel(RankPanel):
     "Two images of one prompt, before and after, in random order: which show the concept, and which is better?"
-    name, family, unit, size = 'pairs', ('pairs',), 'pairs', 256
+    name, family, unit, per_page, size, fixed = 'pairs', ('pairs',), 'pairs', 2, 256, ('per_page',)
     guarded = 'left', 'right', 'equal'
     tools = (('left', 'Left is better', 'ArrowLeft'), ('right', 'Right is better', 'ArrowRight'),
              ('equal', 'No difference', 'Enter'), ('undo', 'Undo', 'Backspace'), ('skip', 'Skip', ' '))
@@ -248,6 +248,7 @@ def seen_by_people(
 class ReviewPanel(SinglePanel):
     "The images that annotators disagree about, the most divided first; the decision overrules the votes."
     name, family, kind, reasons = 'review', ('review',), 'review', ()
+    repeats, fixed = 0, ('per_page', 'repeats') # a decision is asked for once
     guarded = 'yes', 'no'
     tools = (('yes', 'Yes, unwanted', 'y'), ('no', 'No, fine', 'n'), ('skip', 'Leave the votes', ' '),
              ('undo', 'Undo', 'Backspace'))
@@ -263,7 +264,7 @@ class ReviewPanel(SinglePanel):
         self.remarks = {}
         for e in store.events(concept, kind='comment'): self.remarks.setdefault(e.item, []).append(f'“{e.value}”')
         order = sorted(split, key=split.get)
-        super().__init__(divided, folder, concept, annotator, store, order=order, repeats=0, **options)
+        super().__init__(divided, folder, concept, annotator, store, order=order, **options)
     def _caption(self, i):
         bad = sum(self.votes[i])
         votes = f'{bad} said unwanted, {len(self.votes[i])-bad} fine'
@@ -276,6 +277,7 @@ class ReviewPanel(SinglePanel):
 class SecondLook(SinglePanel):
     "Images that were called unwanted, once more: keep or take out; the decision overrules the labels."
     name, family, kind, reasons = 'second', ('second',), 'review', ()
+    repeats, fixed = 0, ('per_page', 'repeats')
     guarded = 'yes', 'no'
     tools = (('yes', 'Keep', 'k'), ('no', 'Take out', 't'), ('skip', 'Leave it', ' '), ('undo', 'Undo', 'Backspace'))
     help = 'It was called unwanted. Keep it among the unwanted, or take it out?'
@@ -290,7 +292,7 @@ class SecondLook(SinglePanel):
             raise HfiError(f'no image {odd[0]!r} in the study: give ids of images.jsonl')
         chosen = [r for r in records if r['id'] in set(ids)]
         if not chosen: raise HfiError('no image is called unwanted yet: label some first')
-        super().__init__(chosen, folder, concept, annotator, store, order=ids, repeats=0, **options)
+        super().__init__(chosen, folder, concept, annotator, store, order=ids, **options)
     def _title(self): return f'Is this “{self.concept}”?'
     def on_skip(self, reason:str=''):
         "Leave it as it is."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['judged', 'labels_of', 'measure', 'measure_names', 'Evaluation', 'compare', 'is_pipeline', 'sample_kept', 'evaluate',
-           'far_apart', 'photo_ratio', 'show_survivors', 'count_right']
+           'judge_again', 'far_apart', 'photo_ratio', 'show_survivors', 'count_right']
 
 # %% ../../nbs/09_evaluate.ipynb #5996f311
 from collections import Counter
@@ -323,6 +323,22 @@ def evaluate(
         out.distances = far_apart(out, features, suite.clip) | ratio
     else: out.meta['no_distances'] = 'no data: the judge gives no features, pass features='
     if folder: main_only(lambda: out.save(folder))
+    return out
+
+def judge_again(
+    folder, # of an evaluation whose images were kept
+    judge, # images → `Verdict`s
+) -> Evaluation:
+    "The images of an evaluation, seen by another judge; nothing is sampled, and `evaluation.json` is written anew."
+    old = Evaluation.load(folder)
+    if not old.before: raise HfiError(f'the evaluation in {folder} has no images: evaluate with a folder to keep them')
+    known = set(getattr(judge, 'labels', ()))
+    seen = zip(old.rows, *(judged(side, judge) for side in (old.before, old.after)), strict=True)
+    rows = [row | dict(expected={k: v for k, v in row['expected'].items() if k in known},
+                       before=row['before'] | b, after=row['after'] | a) for row, b, a in seen]
+    meta = old.meta | dict(judge=judge_name(judge), about=getattr(judge, 'about', ''))
+    out = Evaluation(old.concept, rows, old.distances, meta, old.before, old.after)
+    main_only(lambda: out.save(folder))
     return out
 
 # %% ../../nbs/09_evaluate.ipynb #663c5707
