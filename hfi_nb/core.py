@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -174,7 +175,7 @@ def fits(data, shape) -> bool:
     if isinstance(shape, list): return isinstance(data, list) and all(fits(part, shape[0]) for part in data)
     return isinstance(data, shape)
 
-def read_json(path, shape=object): # shape: see `fits`
+def read_json(path, shape:Any=object): # shape: see `fits`
     "Read JSON; a missing or damaged file, or one of another shape, is an `HfiError`."
     path = Path(path)
     if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it and run its stage again')

@@ -46,7 +46,7 @@ class Records:
         found = read_json(self.file, dict) if self.file.exists() else {}
         return {name: entry for name, entry in found.items() if fits(entry, dict(hash=str, reads=dict))}
 
-    def now(self, name:str) -> str: # 16 hex digits; '' if nothing is there
+    def now(self, name:str) -> str|None: # 16 hex digits; '' if nothing is there, None if nobody asked
         "The hash of what a stage has written."
         if name == 'feedback': return self.feedback
         found = sorted(f for pattern in STAGES[name].files for f in self.folder.glob(pattern))

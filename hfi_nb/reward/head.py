@@ -164,7 +164,7 @@ def compact(x, y, pairs:Pairs=NO_PAIRS) -> np.ndarray: # (n, m), m ≤ judged im
     return x@np.linalg.qr(x[judged].T)[0]
 
 # %% ../../nbs/06_head.ipynb #2aba7bda
-def choose_head(coordinates:dict, y, pairs:Pairs=NO_PAIRS, seed:int=0) -> tuple[str, float]: # kernel, λ
+def choose_head(coordinates:dict, y, pairs:Pairs=NO_PAIRS, seed:int=0) -> tuple: # kernel, λ
     "The kernel, of {kernel: coordinates (n, d)}, and the ridge penalty with the least held-out error."
     fold, errors = make_folds(y, pairs, seed), {}
     for kernel, x in coordinates.items():
