@@ -7,7 +7,6 @@ __all__ = ['medoids', 'first_page', 'farthest_first', 'most_informative', 'acqui
 
 # %% ../../nbs/06_reward_ask.ipynb #2cdbaec6
 import numpy as np
-from sklearn.cluster import KMeans
 
 from ..core import HfiError
 from .head import unit
@@ -16,6 +15,7 @@ from .model import RewardModel
 # %% ../../nbs/06_reward_ask.ipynb #14a3896e
 def medoids(features, n:int, seed:int=0) -> list[int]: # row numbers, that of the largest cluster first
     "The images nearest to the centres of n clusters of directions; fewer where there are fewer different images."
+    from sklearn.cluster import KMeans # loaded when it is needed
     f = unit(np.asarray(features, float))
     fit = KMeans(min(n, len(np.unique(f, axis=0))), n_init=4, random_state=seed).fit(f)
     distance, sizes = fit.transform(f), np.bincount(fit.labels_)

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..core import HfiError
 from .head import (LANDMARKS, NO_PAIRS, Pairs, choose_head, compact, held_out, make_folds, nystroem_map,
@@ -20,13 +18,14 @@ from .head import (LANDMARKS, NO_PAIRS, Pairs, choose_head, compact, held_out, m
 # %% ../../nbs/06b_forecast.ipynb #14a8fd05
 SHARES = (.25, .5, .75) # of the words, to choose from; ours
 
-def word_counter() -> TfidfVectorizer:
+def word_counter(): # → TfidfVectorizer
     "Words and pairs of words of prompts, by how much they tell one prompt from another; a blank prompt is a word."
+    from sklearn.feature_extraction.text import TfidfVectorizer # loaded when it is needed
     return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r'[^\s,]+|^[\s,]*$', sublinear_tf=True)
 
 def joint_coordinates(
     features:np.ndarray, # (n, d)
-    words:csr_matrix, # (n, v) rows of length one
+    words, # (n, v) sparse, rows of length one
     judged:np.ndarray, # (n,) booleans; these images come first among those to compare with
 ) -> dict: # share of the words → coordinates (n, r)
     "Coordinates whose products are the similarities of looks and words together."

@@ -12,8 +12,6 @@ __all__ = ['NO_PAIRS', 'STEEPNESS', 'LANDMARKS', 'KERNEL_GAMMA', 'KERNELS', 'LAM
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression
 
 from ..core import HfiError
 from ..feedback.store import Ranking
@@ -188,6 +186,7 @@ def auc(y, scores) -> float: # nan when one class is missing
     """Area under the ROC curve, by ranks (Mann–Whitney); a label above one half counts as unwanted.
 
     As scikit-learn's `roc_auc_score`, but twenty times faster: its interval asks for it a thousand times."""
+    from scipy.stats import rankdata # loaded when it is needed
     y = np.asarray(y) > .5
     yes, no = int(y.sum()), int((~y).sum())
     return float((rankdata(scores)[y].sum() - yes*(yes+1)/2)/(yes*no)) if yes and no else float('nan')
@@ -197,6 +196,7 @@ def calibrate(scores, y) -> tuple[float, float]: # slope, offset of the logistic
     "Platt's curve through held-out scores; soft labels count as shares."
     s, y = np.asarray(scores, float), np.asarray(y, float)
     if len(y) == 0 or not 0 < (y > .5).sum() < len(y): return 4., -2. # rankings only: 0.5 in the middle
+    from sklearn.linear_model import LogisticRegression # loaded when it is needed
     both, share = np.r_[np.ones(len(y)), np.zeros(len(y))], np.r_[y, 1-y]
     fit = LogisticRegression(C=100.).fit(np.r_[s, s][:, None], both, sample_weight=share)
     return float(fit.coef_[0, 0]), float(fit.intercept_[0])

@@ -11,11 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.linear_model import Ridge
-from sklearn.metrics import r2_score, silhouette_score
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
 
 from ..core import HfiError, Rate
 from ..backbones.loading import backbone_of
@@ -73,6 +68,8 @@ def clusters(
     seed:int=0,
 ) -> tuple[np.ndarray, dict]: # cluster of each image, largest cluster first; {number of clusters: silhouette}
     "Clusters of the top K by k-means, as many as the silhouette says; each is split again if it has clusters itself."
+    from sklearn.cluster import KMeans # loaded when it is needed
+    from sklearn.metrics import silhouette_score
     f = np.asarray(features, float)
     if not np.isfinite(f).all(): raise HfiError('features hold nan or infinity: compute them again')
     limit = min(most, len(f)//3, len(np.unique(f, axis=0)))
@@ -125,6 +122,10 @@ def heed_words(prompts:Sequence[str], belief, ridge:float=.3) -> np.ndarray: # (
     """Beliefs about n different prompts, corrected by what the words of the other prompts say (ours).
 
     The words' forecast is cross-validated; the share of variance that it explains is how much it counts."""
+    from sklearn.linear_model import Ridge # loaded when it is needed
+    from sklearn.metrics import r2_score
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
     belief = np.asarray(belief, float)
     if len(belief) < 20 or not belief.std(): return belief
     folds = KFold(20, shuffle=True, random_state=0)

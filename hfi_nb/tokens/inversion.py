@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from sklearn.metrics import roc_auc_score
 
 from ..core import HfiError, Rate, bootstrap_interval
 from ..concept import Concept, as_list, insert_phrase
@@ -20,6 +19,7 @@ from ..training.loop import Loop, fingerprint, run
 from ..backbones.base import Backbone, Condition, times_and_noise
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample
+from ..reward.head import auc
 from .token import SoftToken
 from ..signatures import DiffusionPipeline
 
@@ -384,5 +384,4 @@ def separation(
     gains = [explained(pipe, token, *side, concept, **settings) for side in sides]
     label = torch.tensor([1]*len(images)+[0]*len(safe_images)).numpy()
     gain = torch.cat(gains).numpy()
-    def auc(y, x): return float(roc_auc_score(y, x)) if 0 < y.sum() < len(y) else float('nan')
     return Separation(auc(label, gain), (len(images), len(safe_images)), bootstrap_interval(auc, label, gain))
