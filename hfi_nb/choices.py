@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Kind', 'Purpose', 'Formula', 'Method', 'Preset', 'Sampler', 'Judge', 'StudyJudge', 'Attack', 'Tool', 'PanelName',
            'Concealed', 'concept_of', 'check_judge', 'read_judge', 'known_attacks', 'read_suite', 'agreement_of',
-           'counted', 'status_of']
+           'counted', 'status_of', 'evaluate_by_people']
 
 # %% ../nbs/12d_choices.ipynb #c268a397
 from enum import StrEnum
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from .concept import Concept
 from .core import HfiError
-from .terminal import check_file, read_lines
+from .terminal import check_file, open_study, read_lines
 
 # %% ../nbs/12d_choices.ipynb #c3d401f9
 Kind = Literal['style', 'object'] # of a concept
@@ -115,3 +115,17 @@ def status_of(study) -> dict:
         facts[f'stage {name}'] = state if state != 'stale' else f'stale: {stages.why_stale(name)}, run {known.command}'
     command = stages.next_command()
     return facts | dict(next=f'{command} {study.folder}' if command else 'nothing: all is done')
+
+def evaluate_by_people(
+    folder:Path,
+    given=None, # what only sampling would need
+):
+    "The stage that counts what people saw in the image pairs of an evaluation; nothing is sampled."
+    if given: raise HfiError('people judge the images that are there: leave out --target, --benign, --related, --steps')
+    study = open_study(folder)
+    people = read_judge('people', None, None, study)
+    yield lambda: dict(judge=people.name)
+    from hfi_nb.measure.evaluate import judge_again
+    found = judge_again(folder, people)
+    study.stages.done('evaluation')
+    yield counted(found) | dict(next=f'hfi report {folder}')

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'main', 'run', 'generate', 'import_own', 'label', 'reward', 'invert', 'check', 'erase_in_study', 'erase',
-           'evaluate_by_people', 'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round', 'status', 'doctor',
-           'start', 'demo', 'lab']
+           'evaluate', 'audit', 'red_team', 'report', 'export', 'next_round', 'status', 'doctor', 'start', 'demo',
+           'lab']
 
 # %% ../nbs/13_cli.ipynb #da2fa81d
 import sys
@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 import typer
 
 from .choices import Attack, Concealed, Formula, Judge, Kind, Method, PanelName, Preset, Purpose, Sampler
-from .choices import StudyJudge, Tool, check_judge, concept_of, counted, known_attacks, read_judge, read_suite
-from .choices import status_of
+from .choices import StudyJudge, Tool, check_judge, concept_of, counted, evaluate_by_people, known_attacks
+from .choices import read_judge, read_suite, status_of
 from .core import HfiError, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
@@ -231,16 +231,6 @@ def erase(
     raise HfiError('give a study and a file of contexts, or --images and --model, or --leco and --model')
 
 # %% ../nbs/13_cli.ipynb #307d4321
-def evaluate_by_people(folder:Path):
-    "The stage that counts what people saw in the image pairs of an evaluation; nothing is sampled."
-    study = open_study(folder)
-    people = read_judge('people', None, None, study)
-    yield lambda: dict(judge=people.name)
-    from hfi_nb.measure.evaluate import judge_again
-    found = judge_again(folder, people)
-    study.stages.done('evaluation')
-    yield counted(found) | dict(next=f'hfi report {folder}')
-
 @stage(app)
 def evaluate(
     folder:Path, # folder of the study
@@ -258,11 +248,7 @@ def evaluate(
     existing_study(folder, 'evaluation' if judge == 'people' else 'erased')
     for file in (target, benign, related): check_file(file)
     check_judge(judge or 'reward', texts, clip, True)
-    if judge == 'people':
-        if target or benign or related or steps:
-            raise HfiError('people judge the images that are there: leave out --target, --benign, --related, --steps')
-        yield from evaluate_by_people(folder)
-        return
+    if judge == 'people': return (yield from evaluate_by_people(folder, target or benign or related or steps))
     study = open_study(folder)
     chosen = read_judge(judge or 'reward', texts, clip, study) if judge or target else None
     suite = read_suite(study.name, target, benign, related, chosen, n)
@@ -289,14 +275,12 @@ def audit(
     for name in (model, base): check_model(name)
     for file in (target, benign): check_file(file)
     if target and not judge:
-        raise HfiError('--target needs a judge: give --judge nudenet, --judge clip with --texts and --clip, '
-                       'or --judge q16 with --texts')
+        raise HfiError('--target needs a judge: give --judge nudenet, clip with --texts and --clip, or q16 with --texts')
     suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if judge else None, n)
     yield lambda: dict(prompts=len(suite.prompts), images=2*len(suite.prompts))
     from hfi_nb.backbones.loading import load_pipeline
     from hfi_nb.measure.evaluate import evaluate
-    found = evaluate(load_pipeline(base), load_pipeline(model), suite, folder=folder, **only_given(steps=steps))
-    yield counted(found)
+    yield counted(evaluate(load_pipeline(base), load_pipeline(model), suite, folder=folder, **only_given(steps=steps)))
 
 # %% ../nbs/13_cli.ipynb #e5fdc848
 @stage(app)

@@ -23,7 +23,8 @@ from ..core import HfiError
 from ..core import data_dir
 from .store import Event, FeedbackStore, check_id, check_text, contained
 from .keeping import Guided, Keeper
-from .lookback import BOOK, END, FREE, HISTORY, LOOKING, READ, LookingBack, check_keys, keymap
+from .lookback import BOOK, END, FREE, HISTORY, LOOKING, READ, LookingBack
+from .lookback import check_keys, check_options, keymap, sized
 
 # %% ../../nbs/04e_pages.ipynb #4ee2ed00
 REASONS = ['the image is broken', 'I do not want to look at it', 'not now'] # for a skip
@@ -59,13 +60,12 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
         alone:bool=False, # the page holds nothing else: centre the panel, give it the keys, name the tab
     ):
         super().__init__()
-        self._check(per_page=per_page, repeats=repeats)
+        check_options(self, repeats, per_page=per_page)
         self.folder, self.concept = Path(folder), check_text(concept, 'concept')
         self.annotator, self.is_simulated = check_text(str(annotator), 'annotator name'), not isinstance(annotator, str)
-        self.per_page = _sized(self.per_page if per_page is None else per_page, 'per_page', 1, 400)
-        self.size = _sized(self.size if size is None else size, 'size', 32, 2048)
-        self.repeats = self.repeats if repeats is None else repeats
-        self.prompts, self.alone = prompts, alone
+        self.per_page = sized(self.per_page if per_page is None else per_page, 'per_page', 1, 400)
+        self.size = sized(self.size if size is None else size, 'size', 32, 2048)
+        self.repeats, self.prompts, self.alone = self.repeats if repeats is None else repeats, prompts, alone
         self._bind(keys or {})
         self.keeper = Keeper(store or FeedbackStore.open(folder))
         self.records = {check_id(r['id']): r for r in records}
@@ -84,23 +84,12 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
     def values(self) -> dict:
         "{image id: label}: this annotator's current labels, 1 unwanted."
         return {i: int(y) for i, y in self.answers.items() if y is not None}
-    def _check(self, **given):
-        for name, value in given.items():
-            if name in self.fixed and value not in (None, own := getattr(self, name)):
-                raise HfiError(f'the panel {self.name} always has {name}={own}: leave {name} out')
-        if not 0 <= (given['repeats'] or 0) < 1:
-            raise HfiError(f'repeats={given["repeats"]}: give the share of hidden repeats, from 0 to below 1')
-
-def _sized(n, name, least, most):
-    if isinstance(n, int) and least <= n <= most: return n
-    raise HfiError(f'{name}={n!r}: give a whole number from {least} to {most}')
 
 # %% ../../nbs/04e_pages.ipynb #b6dd241a
 @patch
 def _begin(self:Panel):
     self.error, self.notice, self.takeback = '', '', False
-    self.serial, self.drawn = 0, 0 # number of the page, number of the drawing
-    self.offered = set() # what came back after a skip and was skipped again
+    self.serial, self.drawn, self.offered = 0, 0, set() # number of page and drawing; what was skipped twice
     self._guide()
     self._resume()
 

@@ -325,10 +325,7 @@ def evaluate(
     if folder: main_only(lambda: out.save(folder))
     return out
 
-def judge_again(
-    folder, # of an evaluation whose images were kept
-    judge, # images → `Verdict`s
-) -> Evaluation:
+def judge_again(folder, judge) -> Evaluation: # folder of an evaluation with images; judge: images → `Verdict`s
     "The images of an evaluation, seen by another judge; nothing is sampled, and `evaluation.json` is written anew."
     old = Evaluation.load(folder)
     if not old.before: raise HfiError(f'the evaluation in {folder} has no images: evaluate with a folder to keep them')
