@@ -275,7 +275,7 @@ def audit(
     for name in (model, base): check_model(name)
     for file in (target, benign): check_file(file)
     if target and not judge:
-        raise HfiError('--target needs a judge: give --judge nudenet, clip with --texts and --clip, or q16 with --texts')
+        raise HfiError('--target needs a judge: give --judge nudenet, clip with --texts and --clip, q16 with --texts')
     suite = read_suite(concept, target, benign, None, read_judge(judge, texts, clip) if judge else None, n)
     yield lambda: dict(prompts=len(suite.prompts), images=2*len(suite.prompts))
     from hfi_nb.backbones.loading import load_pipeline
