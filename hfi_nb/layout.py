@@ -18,7 +18,7 @@ FRAME = '''<!doctype html><html lang="en"><meta charset="utf-8">
 body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:2.5rem auto;padding:0 1.2rem;color:#1f2328}
 h1{font-size:1.9rem;line-height:1.2;margin-bottom:.2em}
 h2{margin-top:2.2em;border-bottom:1px solid #e5e7eb;padding-bottom:.2em}
-.answer{font-size:1.2rem;background:#f6f8fa;border-left:4px solid #c2410c;padding:.8em 1em}
+.answer{font-size:1.1rem;white-space:pre-line;background:#f6f8fa;border-left:4px solid #c2410c;padding:.8em 1em}
 .note{background:#fff8e1;border-left:4px solid #d97706;padding:.6em 1em}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 td,th{text-align:left;padding:.35em .5em;border-bottom:1px solid #e5e7eb;vertical-align:top;overflow-wrap:break-word}

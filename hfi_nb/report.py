@@ -130,10 +130,10 @@ def answer(
     outcomes:list=(), # see `read_outcomes`
     labelled:list=(), # see `who_labelled`
 ) -> str:
-    "The result in a few sentences: removal, the worst attack, damage, who judged and who labelled."
+    "The result, a line each: removal, the worst attack, damage, who judged and who labelled."
     judge = f'Judged by {evaluation.meta.get("judge", "an unnamed judge")}.'
     lines = [removal_line(evaluation), attack_line(list(outcomes)), damage_line(evaluation), judge]
-    return ' '.join(filter(None, [*evaluation.warnings, *lines, label_line(labelled)]))
+    return '\n'.join(filter(None, [*evaluation.warnings, *lines, label_line(labelled)]))
 
 # %% ../nbs/11_report.ipynb #7d736e03
 def reward_line(meta:dict) -> str:

@@ -95,7 +95,7 @@ def test_people_and_attacks(tmp_path):
     write_json(tmp_path/'redteam.json', [dict(name='replay', alone=rate, success=rate, forwards=0, seconds=.1,
                                               texts=[], hits=hits)])
     page = write_report(tmp_path).read_text()
-    assert 'Labelled by 3: 6 images (alpha' in page and '3 annotators' in page
+    assert 'Labelled by 3 people: 6 images (alpha' in page and '3 annotators' in page
     assert 'What people saw' in page and 'looked at 2 image pairs' in page and 'No difference: 2.' in page
     assert 'Brought back by replay' in page and 'a &lt;b&gt; house' in page
     assert 'The soft token that was erased.' in page

@@ -136,7 +136,8 @@ def who_labelled(
     programs = set(store.simulated(concept))
     asked = list(self_consistency(store, concept).values())
     again = Rate(sum(rate.k for rate in asked), sum(rate.n for rate in asked))
-    said = f'{len(people)}, of whom {len(programs)} are programs' if programs else len(people)
+    kinds = (('person', 'people', len(people)-len(programs)), ('program', 'programs', len(programs)))
+    said = ' and '.join(f'{n} {one if n == 1 else many}' for one, many, n in kinds if n)
     facts = [('annotators', said), ('images labelled', len(labels)), ('of them unwanted', sum(labels.values()))]
     if len(people) > 1: facts.append(('agreement', str(agreement(store, concept))))
     return facts + ([('hidden repeats answered alike', str(again))] if again.n else [])

@@ -73,7 +73,8 @@ def verdicts(judge, images) -> list: # of `Verdict`s
 
 def judge_name(judge) -> str:
     "The name under which a judge is reported."
-    return getattr(judge, 'name', '') or getattr(judge, '__name__', type(judge).__name__)
+    name = getattr(judge, 'name', '') or getattr(judge, '__name__', type(judge).__name__)
+    return 'an unnamed function' if name == '<lambda>' else name
 
 def choose(
     tables:Mapping, # label → (its values, probabilities (n, values))
