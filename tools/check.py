@@ -87,7 +87,7 @@ if __name__ == '__main__':
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
     left_out = not_executed('skip_exec') if args.all else not_executed('skip_exec', 'slow')
     with pictures_kept():
-        run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing',
+        run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--cell-timeout', '1800',
             '--skip-file-re', '|'.join([r'^[_.]', *left_out]), workers=WORKERS)
     # by name: xdist would begin with the files of many tests, and end with one long test while the other workers idle
     run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--no-loadscope-reorder', '--durations', '40',
