@@ -82,10 +82,11 @@ def say(facts:dict, as_json:bool=False):
     "Facts as one line of JSON, or a line each; a list takes a line for each of its items."
     def plain(x): return x.to_dict() if hasattr(x, 'to_dict') else str(x)
     if as_json: return typer.echo(json.dumps(facts, default=plain))
+    width = max(map(len, facts), default=0)
     for name, value in facts.items():
         for item in value if isinstance(value, list) else [value]:
             shown = f'{item:.3g}' if isinstance(item, float) else str(item)
-            typer.echo(f'{name.replace("_", " "):32} {shown}')
+            typer.echo(f'{name.replace("_", " "):{width}} {shown}')
 
 def run_stage(work:Callable[..., Iterator], dry_run:bool, json:bool, **given):
     "Run a stage, or only say what it would do."
