@@ -13,7 +13,7 @@ from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent
-HOWTOS = sorted((ROOT/'docs'/'howto').glob('*.md'))
+HOWTOS = [page for page in sorted((ROOT/'docs'/'howto').glob('*.md')) if '```python' in page.read_text(encoding='utf-8')]
 
 
 @pytest.fixture
