@@ -13,7 +13,7 @@ from hfi_nb.backbones.sampling import sample
 from hfi_nb.attack.red_team import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent
-HOWTOS = [page for page in sorted((ROOT/'docs'/'howto').glob('*.md')) if '```python' in page.read_text(encoding='utf-8')]
+HOWTOS = sorted(p for p in (ROOT/'docs'/'howto').glob('*.md') if '```python' in p.read_text(encoding='utf-8'))
 
 
 @pytest.fixture
