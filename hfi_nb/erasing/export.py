@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from ..core import HfiError, atomic, make_folder, read_json, write_json
 from ..devices import in_float64
-from ..backbones.loading import backbone_of, check_plain, model_hash, refuse_pickle
+from ..backbones.loading import all_finite, backbone_of, check_plain, model_hash, refuse_pickle
 from ..backbones.single_file import original_names
 from ..signatures import DiffusionPipeline
 
@@ -64,7 +64,7 @@ def load_delta(base:DiffusionPipeline, path:str|Path, strength:float=1.) -> Diff
     if made_from != model_hash(base):
         raise HfiError(f'{path} was made from another base model ({made_from[:12]}) or in another precision ({dtype}): '
                        'load that one, with dtype=')
-    if bad := [k for k, d in found.items() if not d.isfinite().all()]:
+    if bad := [k for k, d in found.items() if not all_finite(d)]:
         raise HfiError(f'{path} holds numbers that are not finite ({bad[0]}): erase again')
     return add_change(base, found, strength)
 
@@ -169,7 +169,7 @@ def apply_weights(pipe:DiffusionPipeline, path:str|Path) -> DiffusionPipeline: #
     if whole := [k for k, w in weights.items() if not w.is_floating_point()]:
         raise HfiError(f'{whole[0]} in {path} is {weights[whole[0]].dtype}: weights must be numbers with a fraction, '
                        'so get them as float16 or float32')
-    if bad := [k for k, w in weights.items() if not w.isfinite().all()]:
+    if bad := [k for k, w in weights.items() if not all_finite(w)]:
         raise HfiError(f'{path} holds numbers that are not finite ({bad[0]}): get the file again')
     weights = {k: w.view(own[k].shape).to(own[k]) for k, w in weights.items()}
     if all(torch.equal(w, own[k]) for k, w in weights.items()):
