@@ -126,7 +126,8 @@ def stage(app:typer.Typer, name:str='') -> Callable:
         json:bool=False, # print one line of JSON
     ): "What every stage takes."
     def made(work):
-        params = [option(p, docments(f)[p.name])
+        texts = docments(work) | docments(dry_run)
+        params = [option(p, texts[p.name])
                   for f in (work, dry_run) for p in inspect.signature(f).parameters.values()]
         def command(**given): run_stage(work, **given)
         command.__name__, command.__doc__ = work.__name__, work.__doc__
