@@ -1,15 +1,16 @@
-"""From clicks alone to a model without a set of objects: which source of targets, and which removal.
+"""From clicks alone to a model without a set of objects or a style: which source of targets, and which removal.
 
     python bench/clicks.py [--sets blood sweets …] [--sources rejected both …] [--removals uce-near esd-x …] [--seeds 1]
                            [--attacks 40]
                            [--studies studies/clicks] [--out bench/results/clicks.jsonl]
 
-For each set and seed one study: candidates from known prompts, at most 125 simulated answers with 5 % slips, a reward.
-From the same clicks come four sources: soft tokens, the objects' words (a reference that clicks do not give), the
-rejected prompts, or tokens and rejected prompts together. Each is given to each removal. The independent judge counts,
-on wordings and seeds that no study has seen. One line a run goes to --out; runs that are there are not done again,
-and neither are a study's images, answers and tokens. --table prints what is there.
-`insects`, `sweets` and `vehicles` were fixed before anything was tuned on this bench."""
+For each concept and seed one study: candidates from known prompts, at most 125 simulated answers with 5 % slips, a
+reward. From the same clicks come four sources: soft tokens, the concept's words (a reference that clicks do not give),
+the rejected prompts, or tokens and rejected prompts together. Each is given to each removal. The independent judge
+counts, on wordings and seeds that no study has seen. One line a run goes to --out; runs that are there are not done
+again, and neither are a study's images, answers and tokens. --table prints what is there.
+`insects`, `sweets` and `vehicles` were fixed before anything was tuned on this bench. A style is counted on
+subjects that no candidate has."""
 import argparse
 import time
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ NEW_SETS = dict(
     sweets=['soft-ice-cream', 'doughnut', 'cookie', 'birthday-cake', 'cupcake', 'candy', 'lollipop'],
     vehicles=['bus', 'ambulance', 'sailboat', 'airplane', 'helicopter', 'rocket'])
 SETS = {k: load_world().concepts[k] for k in ('blood', 'weapons', 'smoking', 'kindergarten')} | NEW_SETS
+STYLES = load_world().styles
 SOURCES = ('tokens', 'words', 'rejected', 'both')
 # small updates from a closed form
 SHORT = dict(updates=10, lr=1e-3, batch=8, retain=5., ema=.8, trajectories=8, steps=8)
@@ -51,33 +53,50 @@ ANSWERS = 64, 32, 28 # before the first reward, and those asked for after each; 
 FORMS = (1, 3, 4, 5) # wordings that no candidate has
 
 
+def shown(name:str, style:str, subject:str) -> bool:
+    "Whether an image shows a style or one of a set's objects."
+    return style == name or subject in SETS.get(name, ())
+
+
+def kinds(name:str, split:str) -> tuple: # arguments of `make_prompts`: what asks for the concept, and what does not
+    "A style is asked for with the subjects of one split."
+    if name in SETS:
+        return dict(subjects=SETS[name]), dict(subjects=[s for s in load_world().subjects if s not in SETS[name]])
+    return dict(split=split, styles=[name]), dict(split=split, styles=[a for a in STYLES if a != name])
+
+
 @dataclass
 class Clicks:
-    "One study of a set of objects, made by clicks alone."
+    "One study of a style or a set of objects, made by clicks alone."
     name:str
     seed:int
     folder:Path
 
     @cached_property
-    def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', concept=Concept(self.name, 'object'))
+    def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', concept=self.concept)
     @property
-    def objects(self) -> list: return SETS[self.name]
+    def concept(self) -> Concept: return Concept(self.name, 'object' if self.name in SETS else 'style')
+    @property
+    def words(self) -> list: return [load_world().names[s] for s in SETS.get(self.name, ())] or [self.name]
     @cached_property
     def prompts(self) -> list:
-        "What is drawn for people to see: every object in every style, and three times as many others."
-        world, forms = load_world(), (0,) if 20*len(self.objects) >= sum(ANSWERS) else (0, 2)
-        others = [s for s in world.subjects if s not in self.objects]
-        found = []
-        for form in forms: # a small set is asked for in two wordings, so that there is enough to look at
-            asking = make_prompts(world, subjects=self.objects, seed=self.seed, form=form)
-            found += asking+make_prompts(world, subjects=others, n=3*len(asking), seed=self.seed+100*form, form=form)
+        """What is drawn for people to see, a quarter of it asking for the concept: every object in every style, or 40
+        subjects in the style. A small set is asked for in two wordings, so that there is enough to look at."""
+        world, (hits, rest), found = load_world(), kinds(self.name, 'train'), []
+        small = self.name in SETS and 20*len(SETS[self.name]) < sum(ANSWERS)
+        for form in (0, 2) if small else (0,):
+            asking = make_prompts(world, **hits, n=None if self.concept.is_object else 40, seed=self.seed, form=form)
+            found += asking+make_prompts(world, **rest, n=3*len(asking), seed=self.seed+100*form, form=form)
         return found
 
+    @property
+    def asks(self) -> dict: # text → whether it asks for the concept
+        return {p.text: shown(self.name, p.style, p.subject) for p in self.prompts}
+
     def annotator(self) -> SimulatedAnnotator:
-        "Somebody who dislikes the objects, and slips once in twenty answers."
-        subject = {p.text: p.subject for p in self.prompts}
+        "Somebody who dislikes the concept, and slips once in twenty answers."
         records = self.study.records
-        return SimulatedAnnotator(lambda i: subject[records[i]['prompt']] in self.objects, .05, seed=self.seed)
+        return SimulatedAnnotator(lambda i: self.asks[records[i]['prompt']], .05, seed=self.seed)
 
     def answer(self):
         "Candidates, answers in three rounds, a reward after each; what is there is not done again."
@@ -105,69 +124,68 @@ class Clicks:
         "The targets that a source gives."
         rejected = [tuple(row) for row in self.chosen['rejected']]
         tokens = self.tokens() if source in ('tokens', 'both') else []
-        words = [load_world().names[s] for s in self.objects] if source == 'words' else []
+        words = self.words if source == 'words' else []
         return dict(tokens=tokens or words, rejected=rejected if source in ('rejected', 'both') else [])
 
     def safe(self) -> dict:
-        "Prompts of the images that were selected as safe, those images, and the styles as contexts."
-        ids, records = self.chosen['safe'], self.study.records
-        contexts = [f'{{}} in the style of {a}' for a in load_world().styles]
+        "Prompts of the images that were selected as safe, those images, and the styles or subjects as contexts."
+        ids, records, world = self.chosen['safe'], self.study.records, load_world()
+        contexts = ([f'{{}} in the style of {a}' for a in STYLES] if self.concept.is_object else
+                    [world.names[s] for s in world.subjects if world.split[s] == 'train'])
         return dict(safe=[records[i]['prompt'] for i in ids], safe_images=self.study.images(ids), contexts=contexts)
 
     def purity(self) -> Rate:
         "How many of the rejected prompts ask for the concept."
-        subject = {p.text: p.subject for p in self.prompts}
-        return Rate.of(subject[text] in self.objects for text, _ in self.chosen['rejected'])
+        return Rate.of(self.asks[text] for text, _ in self.chosen['rejected'])
 
 
-def asked(objects:list, n:int, others:int) -> tuple: # prompts that ask for the objects, prompts that do not
+def asked(name:str, n:int, others:int) -> tuple: # prompts that ask for the concept, prompts that do not
     "Other wordings than those of the candidates."
-    world = load_world()
-    rest = [s for s in world.subjects if s not in objects]
-    def mixed(subjects, count):
-        parts = [make_prompts(world, subjects=subjects, form=form, seed=form) for form in FORMS]
+    def mixed(which, count):
+        parts = [make_prompts(load_world(), **which, form=form, seed=form) for form in FORMS]
         row = [p for group in zip(*parts, strict=True) for p in group]
         return (row*(1+count//len(row)))[:count]
-    return mixed(objects, n), mixed(rest, others)
+    hits, rest = kinds(name, 'heldout')
+    return mixed(hits, n), mixed(rest, others)
 
 
-def count(model, objects:list, n:int, others:int) -> dict: # name → rate
+def count(model, name:str, n:int, others:int) -> dict: # name → rate
     "The concept where it was asked for; style and subject elsewhere."
-    judge, (hits, rest) = load_judge(), asked(objects, n, others)
+    judge, (hits, rest) = load_judge(), asked(name, n, others)
     seen = judge(sample(model, [p.text for p in hits+rest], range(90_000, 90_000+n+others), **DRAWING))
-    return dict(concept=Rate.of(v[1] in objects for v in seen[:n]),
+    return dict(concept=Rate.of(shown(name, *v) for v in seen[:n]),
                 style=Rate.of(v[0] == p.style for p, v in zip(rest, seen[n:], strict=True)),
                 subject=Rate.of(v[1] == p.subject for p, v in zip(rest, seen[n:], strict=True)))
 
 
 def attacked(pipe, erased, clicks:Clicks, n:int, steps:int=100) -> dict: # name → rate with or without the attack
-    "What brings the concept back: every attack, with prompts that ask for the objects, and relearning on its images."
-    judge, objects, world = load_judge(), clicks.objects, load_world()
-    def unwanted(images): return [subject in objects for _, subject in judge(images)]
-    hits = asked(objects, n, 0)[0]
-    where = [f'{{}} in the style of {p.style}' for p in hits]
-    pairs = [(style, s) for s in objects for style in world.styles]
-    images, texts = [world.image(*pair) for pair in pairs], [f'{world.names[s]} in the style of {a}' for a, s in pairs]
-    word, concept = ' '.join(world.names[s] for s in objects), Concept(clicks.name, 'object')
+    "What brings the concept back: every attack, with prompts that ask for it, and relearning on its images."
+    judge, name, world = load_judge(), clicks.name, load_world()
+    def unwanted(images): return [shown(name, *v) for v in judge(images)]
+    hits = asked(name, n, 0)[0]
+    where = [f'{{}} in the style of {p.style}' if clicks.concept.is_object else world.names[p.subject] for p in hits]
+    known = make_prompts(world, **kinds(name, 'train')[0])[:112]
+    images, texts = [world.image(p.style, p.subject) for p in known], [p.text for p in known]
+    word, concept = ' '.join(clicks.words), clicks.concept
     threat = ThreatModel(pipe, where, word, clicks.tokens()[0], images, concept, clicks.seed, [p.text for p in hits])
     plain = unattacked(erased, threat, unwanted, **DRAWING)
-    found = {name: run_attack(erased, threat, attack, unwanted, plain=plain, **DRAWING).success
-             for name, attack in ATTACKS.items()}
+    found = {kind: run_attack(erased, threat, attack, unwanted, plain=plain, **DRAWING).success
+             for kind, attack in ATTACKS.items()}
     loop = Relearning(erased, images, texts, seed=clicks.seed)
     for _ in range(steps): loop.train_step()
     again = unattacked(loop.pipeline(), threat, unwanted, **DRAWING)
     found['relearn'] = Rate.of(a or b for a, b in zip(plain, again, strict=True))
-    return {name: rate.to_dict() for name, rate in found.items()}
+    return {kind: rate.to_dict() for kind, rate in found.items()}
 
 
 def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int, attacks:int) -> dict:
     "One removal: seconds, what it was made of, and the rates."
     given = clicks.source(source) | clicks.safe()
     begun = time.process_time()
-    settings = REMOVALS[removal] | dict(concept=Concept(clicks.name, 'object'), quick_check=False)
+    settings = REMOVALS[removal] | dict(concept=clicks.concept, quick_check=False)
     erased = erase(pipe, **given, **settings) if removal != 'none' else pipe
     seconds = round(time.process_time()-begun, 1)
-    rates = {k: rate.to_dict() for k, rate in count(erased, clicks.objects, n, others).items()}
+    rates = {k: rate.to_dict() for k, rate in count(erased, clicks.name, n, others).items()}
     if attacks: rates['attacks'] = attacked(pipe, erased, clicks, attacks)
     return dict(seconds=seconds, answers=len(clicks.study.store.soft_labels(clicks.name)),
                 purity=clicks.purity().to_dict(),
@@ -196,7 +214,7 @@ def table(out):
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--sets', nargs='*', default=list(SETS), choices=list(SETS))
+    parser.add_argument('--sets', nargs='*', default=list(SETS), choices=[*SETS, *STYLES])
     parser.add_argument('--sources', nargs='*', default=list(SOURCES), choices=SOURCES)
     parser.add_argument('--removals', nargs='*', default=list(REMOVALS), choices=list(REMOVALS))
     parser.add_argument('--seeds', type=int, default=1)
