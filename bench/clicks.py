@@ -1,8 +1,8 @@
 """From clicks alone to a model without a set of objects or a style: which source of targets, and which removal.
 
     python bench/clicks.py [--sets blood sweets …] [--sources rejected both …] [--removals uce-near esd-x …] [--seeds 1]
-                           [--attacks 40]
-                           [--studies studies/clicks] [--out bench/results/clicks.jsonl]
+                           [--attacks 40] [--model emoji-flow]
+                           [--studies studies/clicks] [--out …]
 
 For each concept and seed one study: candidates from known prompts, at most 125 simulated answers with 5 % slips, a
 reward. From the same clicks come four sources: soft tokens, the concept's words (a reference that clicks do not give),
@@ -48,7 +48,9 @@ REMOVALS = { # name → method and settings
     'uce-near + esd-x': dict(method='esd-x', start='uce-near'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
-DRAWING = dict(steps=8, sampler='dpm') # alike for candidates and for what is counted
+DRAWING = { # alike for candidates and for what is counted
+    'emoji': dict(steps=8, sampler='dpm'), 'emoji-flow': dict(steps=12)}
+OUT = {'emoji': 'bench/results/clicks.jsonl', 'emoji-flow': 'bench/results/clicks_flow.jsonl'}
 ANSWERS = 64, 32, 28 # before the first reward, and those asked for after each; fewer where there are hidden repeats
 FORMS = (1, 3, 4, 5) # wordings that no candidate has
 
@@ -71,9 +73,12 @@ class Clicks:
     name:str
     seed:int
     folder:Path
+    model:str='emoji'
 
     @cached_property
-    def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', concept=self.concept)
+    def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', self.model, self.concept)
+    @property
+    def drawing(self) -> dict: return DRAWING[self.model]
     @property
     def concept(self) -> Concept: return Concept(self.name, 'object' if self.name in SETS else 'style')
     @property
@@ -101,7 +106,7 @@ class Clicks:
     def answer(self):
         "Candidates, answers in three rounds, a reward after each; what is there is not done again."
         study, texts = self.study, [p.text for p in self.prompts]
-        study.generate(texts, seeds=[10_000*(self.seed+1)+i for i in range(len(texts))], **DRAWING)
+        study.generate(texts, seeds=[10_000*(self.seed+1)+i for i in range(len(texts))], **self.drawing)
         file, someone = study.folder/'rounds.json', self.annotator()
         done = read_json(file) if file.exists() else 0
         for n in ANSWERS[done:]:
@@ -149,10 +154,10 @@ def asked(name:str, n:int, others:int) -> tuple: # prompts that ask for the conc
     return mixed(hits, n), mixed(rest, others)
 
 
-def count(model, name:str, n:int, others:int) -> dict: # name → rate
+def count(pipe, clicks:Clicks, n:int, others:int) -> dict: # name → rate
     "The concept where it was asked for; style and subject elsewhere."
-    judge, (hits, rest) = load_judge(), asked(name, n, others)
-    seen = judge(sample(model, [p.text for p in hits+rest], range(90_000, 90_000+n+others), **DRAWING))
+    judge, name, (hits, rest) = load_judge(), clicks.name, asked(clicks.name, n, others)
+    seen = judge(sample(pipe, [p.text for p in hits+rest], range(90_000, 90_000+n+others), **clicks.drawing))
     return dict(concept=Rate.of(shown(name, *v) for v in seen[:n]),
                 style=Rate.of(v[0] == p.style for p, v in zip(rest, seen[n:], strict=True)),
                 subject=Rate.of(v[1] == p.subject for p, v in zip(rest, seen[n:], strict=True)))
@@ -168,12 +173,12 @@ def attacked(pipe, erased, clicks:Clicks, n:int, steps:int=100) -> dict: # name 
     images, texts = [world.image(p.style, p.subject) for p in known], [p.text for p in known]
     word, concept = ' '.join(clicks.words), clicks.concept
     threat = ThreatModel(pipe, where, word, clicks.tokens()[0], images, concept, clicks.seed, [p.text for p in hits])
-    plain = unattacked(erased, threat, unwanted, **DRAWING)
-    found = {kind: run_attack(erased, threat, attack, unwanted, plain=plain, **DRAWING).success
+    plain = unattacked(erased, threat, unwanted, **clicks.drawing)
+    found = {kind: run_attack(erased, threat, attack, unwanted, plain=plain, **clicks.drawing).success
              for kind, attack in ATTACKS.items()}
     loop = Relearning(erased, images, texts, seed=clicks.seed)
     for _ in range(steps): loop.train_step()
-    again = unattacked(loop.pipeline(), threat, unwanted, **DRAWING)
+    again = unattacked(loop.pipeline(), threat, unwanted, **clicks.drawing)
     found['relearn'] = Rate.of(a or b for a, b in zip(plain, again, strict=True))
     return {kind: rate.to_dict() for kind, rate in found.items()}
 
@@ -185,18 +190,18 @@ def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int, att
     settings = REMOVALS[removal] | dict(concept=clicks.concept, quick_check=False)
     erased = erase(pipe, **given, **settings) if removal != 'none' else pipe
     seconds = round(time.process_time()-begun, 1)
-    rates = {k: rate.to_dict() for k, rate in count(erased, clicks.name, n, others).items()}
+    rates = {k: rate.to_dict() for k, rate in count(erased, clicks, n, others).items()}
     if attacks: rates['attacks'] = attacked(pipe, erased, clicks, attacks)
     return dict(seconds=seconds, answers=len(clicks.study.store.soft_labels(clicks.name)),
                 purity=clicks.purity().to_dict(),
                 sources=erasing_facts(erased).get('sources'), **rates)
 
 
-def main(sets, sources, removals, seeds, n, others, attacks, studies, out):
-    pipe, runs = load_pipeline(), Runs(out)
+def main(sets, sources, removals, seeds, n, others, attacks, model, studies, out):
+    pipe, runs = load_pipeline(model), Runs(out)
     for name in sets:
         for seed in range(seeds):
-            clicks = Clicks(name, seed, studies)
+            clicks = Clicks(name, seed, studies, model)
             clicks.answer()
             for source in sources:
                 for removal in removals:
@@ -221,9 +226,12 @@ if __name__ == '__main__':
     parser.add_argument('--n', type=int, default=60)
     parser.add_argument('--others', type=int, default=90)
     parser.add_argument('--attacks', type=int, default=0, metavar='N', help='attack, too, with N prompts')
-    parser.add_argument('--studies', type=Path, default=Path('studies/clicks'))
-    parser.add_argument('--out', type=Path, default=Path('bench/results/clicks.jsonl'))
+    parser.add_argument('--model', default='emoji', choices=list(OUT))
+    parser.add_argument('--studies', type=Path, help='default: studies/clicks, a folder for each model')
+    parser.add_argument('--out', type=Path, help=f'default: {" or ".join(OUT.values())}')
     parser.add_argument('--table', action='store_true', help='print what is there')
     args = vars(parser.parse_args())
+    args['out'] = args['out'] or Path(OUT[args['model']])
+    args['studies'] = args['studies'] or Path('studies/clicks')/args['model']
     if args.pop('table'): table(args['out'])
     else: main(**args)
