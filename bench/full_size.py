@@ -1,8 +1,9 @@
-"""One real step at full size: Stable Diffusion 1.5's or SDXL's own networks with random weights, so that memory and
-time are those of the real model.
+"""One real step at full size: the networks of Stable Diffusion 1.5, SDXL or 3.5 medium with random weights, so that
+memory and time are those of the real model. SD 3.5 has no T5 here, as on a small card.
 
     python bench/full_size.py sd1 --batches 1 2 4 --dtypes float32 bfloat16 float16
     python bench/full_size.py sdxl --dtypes bfloat16 --checkpointing yes --compile
+    python bench/full_size.py sd35 --checkpointing yes --rank 32 --size 512
 
 Every setting runs in a process of its own. `predicted` is `hfi_nb.backbones.memory.predict_memory`; `peak` is the
 process's largest resident memory on a CPU (less what it took before the model), or CUDA's largest allocation. `erase`
@@ -25,6 +26,9 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -40,7 +44,7 @@ from hfi_nb.erasing.distill import Erasure
 from hfi_nb.erasing.targets import make_targets
 from hfi_nb.tokens.inversion import Inversion
 
-UNETS = dict( # the public models' configs
+CONFIGS = dict( # of the public models
     sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2,
              block_out_channels=(320, 640, 1280, 1280),
              down_block_types=('CrossAttnDownBlock2D',)*3+('DownBlock2D',),
@@ -50,7 +54,16 @@ UNETS = dict( # the public models' configs
               down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'),
               up_block_types=('CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'),
               transformer_layers_per_block=(1, 2, 10), addition_embed_type='text_time', addition_time_embed_dim=256,
-              projection_class_embeddings_input_dim=2816))
+              projection_class_embeddings_input_dim=2816),
+    sd35=dict(sample_size=128, in_channels=16, out_channels=16, num_layers=24, num_attention_heads=24,
+              qk_norm='rms_norm', caption_projection_dim=1536, pos_embed_max_size=384,
+              dual_attention_layers=tuple(range(13))))
+KINDS = dict(sd1=UNet2DConditionModel, sdxl=UNet2DConditionModel, sd35=SD3Transformer2DModel)
+
+
+def denoiser(model, size=None):
+    "The denoiser with random weights, for images of so many pixels."
+    return KINDS[model](**CONFIGS[model] | (dict(sample_size=size//8) if size else {})).eval()
 
 
 def text(kind, width, layers, heads, act):
@@ -58,21 +71,25 @@ def text(kind, width, layers, heads, act):
                                num_attention_heads=heads, projection_dim=width, hidden_act=act)).eval()
 
 
-def build(model, dtype, device):
+def build(model, size, dtype, device):
     """The pipeline, its weights random from the beginning in their own precision; the autoencoder is a small one,
     since no step uses it."""
     torch.set_default_dtype(dtype)
     tok = CLIPTokenizer.from_pretrained(data_dir()/'emoji'/'model'/'tokenizer', model_max_length=77)
-    unet = UNet2DConditionModel(**UNETS[model]).eval().requires_grad_(False)
-    small = AutoencoderKL(block_out_channels=(32,), norm_num_groups=8)
-    one = text(CLIPTextModel, 768, 12, 12, 'quick_gelu')
+    net = denoiser(model, size)
+    small = AutoencoderKL(block_out_channels=(32,), norm_num_groups=8, latent_channels=net.config.in_channels)
+    one = text(CLIPTextModelWithProjection if model == 'sd35' else CLIPTextModel, 768, 12, 12, 'quick_gelu')
     scheduler = DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule='scaled_linear', clip_sample=False)
     if model == 'sd1':
-        pipe = StableDiffusionPipeline(small, one, tok, unet, scheduler, None, None, requires_safety_checker=False)
+        pipe = StableDiffusionPipeline(small, one, tok, net, scheduler, None, None, requires_safety_checker=False)
     else:
-        pipe = StableDiffusionXLPipeline(small, one, text(CLIPTextModelWithProjection, 1280, 32, 20, 'gelu'), tok, tok,
-                                         unet, scheduler)
+        two = text(CLIPTextModelWithProjection, 1280, 32, 20, 'gelu')
+        if model == 'sdxl': pipe = StableDiffusionXLPipeline(small, one, two, tok, tok, net, scheduler)
+        else:
+            flow = FlowMatchEulerDiscreteScheduler(shift=3.)
+            pipe = StableDiffusion3Pipeline(net, flow, small, one, tok, two, tok, None, None)
     torch.set_default_dtype(torch.float32)
+    backbone_of(pipe).freeze()
     return pipe.to(device)
 
 
@@ -89,13 +106,13 @@ def timed(step, device):
 def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
 
 
-def erase_step(pipe, batch, checkpointing, compiled):
+def erase_step(pipe, batch, rank, checkpointing, compiled):
     "A function that takes one gradient at points already walked to."
     shape = backbone_of(pipe).latent_shape
-    loop = Erasure(pipe, make_targets(pipe, ['house']), batch=batch, checkpointing=checkpointing)
+    loop = Erasure(pipe, make_targets(pipe, ['house']), batch=batch, rank=rank, checkpointing=checkpointing)
     loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device),
                                 torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
-    if compiled: loop.student.unet.compile()
+    if compiled: loop.student.denoiser.compile()
     return loop.train_step
 
 
@@ -104,10 +121,10 @@ def invert_step(pipe, batch):
     return Inversion(pipe, [Image.new('RGB', (64, 64))]*batch, batch=batch).train_step
 
 
-def measure(model, batch, dtype, checkpointing, compiled, stage):
+def measure(model, size, rank, batch, dtype, checkpointing, compiled, stage):
     device, kind = default_device(), getattr(torch, dtype)
     before = resident()
-    pipe = build(model, kind, device)
+    pipe = build(model, size, kind, device)
     if device.type == 'cuda': torch.cuda.reset_peak_memory_stats()
     out = dict(batch=batch, dtype=dtype, checkpointing=checkpointing, compile=compiled, stage=stage)
     if stage == 'walk':
@@ -117,8 +134,8 @@ def measure(model, batch, dtype, checkpointing, compiled, stage):
         next(path)
         out['seconds'] = timed(lambda: next(path), device)
     else:
-        out['seconds'] = timed(
-            erase_step(pipe, batch, checkpointing, compiled) if stage == 'erase' else invert_step(pipe, batch), device)
+        step = invert_step(pipe, batch) if stage == 'invert' else erase_step(pipe, batch, rank, checkpointing, compiled)
+        out['seconds'] = timed(step, device)
     out['peak'] = torch.cuda.max_memory_allocated() if device.type == 'cuda' else resident()-before
     out['text'] = sum(p.numel()*p.element_size()
                       for o in (pipe.text_encoder, getattr(pipe, 'text_encoder_2', None)) if o for p in o.parameters())
@@ -136,14 +153,14 @@ def child(model, **setting):
     return json.loads(found[0]) if found else None
 
 
-def main(model, batches, dtypes, checkpointing, compile, stages):
+def main(model, size, rank, batches, dtypes, checkpointing, compile, stages):
     device = default_device()
     name = torch.cuda.get_device_name() if device.type == 'cuda' else platform.processor() or platform.machine()
     print(f'{model} on {device.type} ({name}), {torch.get_num_threads()} threads, torch {torch.__version__}')
-    with torch.device('meta'): unet = UNet2DConditionModel(**UNETS[model])
-    learn = sum(p.numel() for k, p in unet.named_parameters() if '.attn2.' in k)
-    print(
-        f'{unet.num_parameters()/1e6:.0f} million weights in the UNet, {learn/1e6:.1f} million of them learn (attn2)\n')
+    with torch.device('meta'): net = denoiser(model, size)
+    config = dict(net.config, _class_name=type(net).__name__)
+    learn = predict_memory(config, 1, rank=rank)['learning']/20 # bytes of each number that learns
+    print(f'{net.num_parameters()/1e6:.0f} million weights in the denoiser; {learn/1e6:.1f} million numbers learn\n')
     print('| batch | precision | checkpointing | compile | stage | predicted GiB | peak GiB | seconds |\n|'+'---|'*8,
           flush=True)
     walks, steps = {}, {}
@@ -152,9 +169,9 @@ def main(model, batches, dtypes, checkpointing, compile, stages):
         plain = not comp and check == (checkpointing == 'yes')
         for stage in stages:
             if stage != 'erase' and not plain: continue # they do not depend on it
-            if not (got := child(model, batch=batch, dtype=dtype, checkpointing=check, compiled=comp, stage=stage)):
-                continue
-            told = predict_memory(unet.config, batch, getattr(torch, dtype), checkpointing=check)
+            setting = dict(size=size, rank=rank, batch=batch, dtype=dtype, checkpointing=check, compiled=comp)
+            if not (got := child(model, **setting, stage=stage)): continue
+            told = predict_memory(config, batch, getattr(torch, dtype), checkpointing=check, rank=rank)
             predicted = f'{(told["total"]+got["text"])/2**30:.1f}' if stage == 'erase' else ''
             flags = ' | '.join('yes' if flag else 'no' for flag in (check, comp))
             print(f'| {batch} | {dtype} | {flags} | {stage} | {predicted} '
@@ -169,7 +186,9 @@ def main(model, batches, dtypes, checkpointing, compile, stages):
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('model', choices=UNETS)
+    parser.add_argument('model', choices=CONFIGS)
+    parser.add_argument('--size', type=int, help='pixels of a side; default: the model\'s own')
+    parser.add_argument('--rank', type=int, default=0, help='of a LoRA that learns; 0: whole matrices')
     parser.add_argument('--batches', type=int, nargs='+', default=[1])
     parser.add_argument('--dtypes', nargs='+', default=['bfloat16'], choices=['float32', 'bfloat16', 'float16'])
     parser.add_argument('--stages', nargs='+', default=['erase', 'invert', 'walk'], choices=['erase', 'invert', 'walk'])

@@ -199,6 +199,7 @@ def erase(
     preset:Preset='hfi_nb', # hfi_nb: our settings; paper: the published algorithm with its authors' settings
     start:Formula=None, # begin the training where this formula ends
     updates:int=None, # updates of the weights; default: as the model's recipe says, see --dry-run
+    rank:int=0, # train a LoRA of this rank beside the matrices, in less memory; 0: the matrices themselves
     lr:float=None, # learning rate; default: as the recipe says
     retain:float=None, # weight of what must stay; the method has a default
     batch:int=None, # noisy training points in each update; default: as the recipe says
@@ -221,7 +222,7 @@ def erase(
     "Erase the tokens of a study, or what a few images show. A stopped run goes on where it was."
     settings = only_given(
         purpose=purpose, method=method, preset=preset, start=start, updates=updates, lr=lr, retain=retain, batch=batch,
-        every=every, checkpointing=checkpointing, seed=seed)
+        rank=rank or None, every=every, checkpointing=checkpointing, seed=seed)
     if images and not folder and not leco:
         inversion = dict(steps=token_steps) if token_steps else {}
         shown = named_concept(concept, kind, word)

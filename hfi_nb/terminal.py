@@ -184,6 +184,7 @@ def erasing_cost(
     points = s.updates*s.batch
     walked = points*s.steps if s.points == 'fresh' else -(-s.updates//s.refresh)*s.trajectories*s.steps*2
     dtype = next(net.denoiser.parameters()).dtype
-    memory = predict_memory(net.denoiser.config, s.batch, dtype, METHODS[method][1], s.checkpointing)['total']
+    memory = predict_memory(
+        net.denoiser.config, s.batch, dtype, METHODS[method][1], s.checkpointing, rank=s.rank)['total']
     more |= settings | dict(method=method, updates=s.updates, batch=s.batch, lr=s.lr)
     return cost(pipe, points*(9 if s.retain else 5)+walked, memory, **more)

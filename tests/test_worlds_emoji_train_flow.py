@@ -50,6 +50,12 @@ def test_exported(tmp_path):
     assert 'style right 50.0%' in card and 'max_sequence_length=32' in card and '{' not in card
     assert json.loads((tmp_path/'flow'/'training.json').read_text())['steps'] == 0
     assert (tmp_path/'flow'/'tokenizer_2'/'vocab.json').exists()
+    further = FlowTrainer(tmp_path/'more', model=tmp_path/'flow', lr=4e-4)
+    assert all(torch.allclose(v, trainer.ema[k], atol=1e-3) for k, v in further.nets.state_dict().items())
+    further.losses, further.step = [1.], 1
+    export_flow(further, tmp_path/'better', dict(style=Rate(2, 2)))
+    assert json.loads((tmp_path/'better'/'training.json').read_text())['before']['steps'] == 0
+    assert 'a run of 0 steps had ended' in (tmp_path/'better'/'README.md').read_text()
 
 
 def test_attention_written_out_is_attention_and_the_fused_one_is_back_afterwards():

@@ -75,6 +75,7 @@ class Recipe:
     token_steps:int = 300 # steps of an inversion, at most
     token_batch:int = 16
     lr:float = 1e-5 # learning rate of a trained removal
+    lora_lr:float = 1e-4 # the same where a LoRA learns; by default that of diffusers' train_dreambooth_lora scripts
     updates:int = 1500 # gradients of a trained removal
     updates_per_token:int = 0 # where several tokens share them: at least so many for each
     batch:int = 1 # noisy training points per gradient
@@ -274,20 +275,26 @@ class Network:
             return unasked+guidance*(asked-unasked)
         return guided
 
-    def trainable(self, scope:str|None=None) -> dict: # name → copy, float32
-        "The denoiser's weights of a scope; None is the usual one."
+    def learning(self, scope:str|None=None) -> set: # names
+        "The denoiser's weights of a scope; None is the usual one. `HfiError` for an unknown scope, or an empty one."
         scope = scope or self.scopes[0]
         if scope not in self.scopes: raise HfiError(f'unknown scope {scope!r}: use one of {", ".join(self.scopes)}')
-        chosen = self.names(scope)
-        if not chosen:
-            name = type(self.denoiser).__name__
-            raise HfiError(f'this {name} has no weights of the scope {scope!r}: nothing can learn')
+        if chosen := self.names(scope): return chosen
+        raise HfiError(f'this {type(self.denoiser).__name__} has no weights of the scope {scope!r}: nothing can learn')
+
+    def trainable(self, scope:str|None=None) -> dict: # name → copy, float32
+        "The weights of a scope, see `learning`."
+        chosen = self.learning(scope)
         return {k: w.detach().float().clone() for k, w in self.denoiser.named_parameters() if k in chosen}
 
     def kv_projections(self) -> dict: # name → matrix, float64
         "The matrices through which the denoiser reads a prompt."
         chosen = self.kv_names()
         return {k: in_float64(w.detach().float()) for k, w in self.denoiser.named_parameters() if k in chosen}
+
+    def freeze(self):
+        "No weight of the pipeline asks for a gradient any more, so autograd keeps nothing for it."
+        for net in self.networks: net.requires_grad_(False)
 
     def with_weights(self, weights:dict) -> DiffusionPipeline: # of the class of the pipeline
         "A pipeline that shares all tensors but those of the denoiser named in `weights`; parameters go in as they are."
@@ -380,12 +387,8 @@ class Backbone(Words, Embedding, Latents, Network, Stock):
                        'set_recipe(pipe, Recipe(name, status, source, clip, steps, guidance, lr=…, updates=…))')
 
 # %% ../../nbs/02_backbones.ipynb #f4dc0af8
-def times_and_noise(
-    net:Backbone,
-    z:torch.Tensor, # (b, channels, h, w) clean latents
-    generator:torch.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]: # t (b,), eps like z
-    "Where a training looks at clean latents."
+def times_and_noise(net:Backbone, z:torch.Tensor, generator:torch.Generator) -> tuple: # t (b,), eps like z
+    "Where a training looks at clean latents (b, channels, h, w)."
     t = net.sample_times(len(z), generator).to(z.device)
     return t, torch.randn(z.shape, generator=generator).to(z)
 

@@ -225,6 +225,7 @@ def load_pipeline(
     check_finite(pipe, source)
     pipe.set_progress_bar_config(disable=True)
     net = backbone_of(pipe)
+    net.freeze()
     if net.channels_last: net.denoiser.to(memory_format=torch.channels_last)
     return pipe.to(device)
 

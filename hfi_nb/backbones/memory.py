@@ -93,15 +93,16 @@ def predict_memory(
     checkpointing:bool=False, # only the inputs of blocks are kept, and one block at a time is computed again
     size:int|None=None, # pixels of a side; the model's own by default
     tokens:int|None=None, # rows of text; by default as many as the stock pipeline gives
+    rank:int=0, # of a LoRA that learns instead of the scope's matrices
 ) -> dict: # bytes: frozen, learning, kept, total
     "Peak of one gradient of an erasure. Text encoders, autoencoder and the framework's own overhead come on top."
     net = denoiser_of(config)
-    if scope not in (None, *net.scopes): raise HfiError(f'unknown scope {scope!r}: use one of {", ".join(net.scopes)}')
-    learns, width = net.names(scope or net.scopes[0]), dtype.itemsize
+    learns, width = net.learning(scope), dtype.itemsize
     for k, p in net.denoiser.named_parameters():
         p.data = p.data.to(dtype)
         p.requires_grad = k in learns
-    learn = sum(p.numel() for p in net.denoiser.parameters() if p.requires_grad)
+    sizes = [p.shape for p in net.denoiser.parameters() if p.requires_grad]
+    learn = sum(rank*sum(s) for s in sizes if len(s) == 2) if rank else sum(s.numel() for s in sizes)
     frozen, learning = sum(p.numel() for p in net.denoiser.parameters())*width, learn*4*5
     args, kwargs = a_call(net, batch, size, tokens, dtype)
     kept, block = kept_bytes(net.denoiser, *args, **kwargs)

@@ -16,6 +16,8 @@ import torch
 from ..backbones.base import Condition, Recipe, times_and_noise
 from ..backbones.loading import backbone_of, model_hash
 from ..core import HfiError
+from .adapter import as_lora, with_adapter
+from .export import add_change, lora_change
 from .losses import distance_to, esd_target
 from .targets import Targets
 from ..training.loop import Loop, fingerprint, run
@@ -28,6 +30,7 @@ class Settings:
     "How a concept is trained out. None: from the model's recipe. The other defaults are ours, found on the mini world."
     method:str = 'esd-x' # one of `METHODS`; the paper's is 'sdd'
     updates:int|None = None # gradients
+    rank:int = 0 # of a LoRA that learns instead of whole matrices, in less memory; 0: whole matrices
     lr:float|None = None # learning rate of the first one
     decay:bool = True # the rate falls to zero along half a cosine; or it stays
     batch:int|None = None # noisy training points per gradient
@@ -55,10 +58,12 @@ def resolve(settings:Settings, recipe:Recipe, concepts:int) -> Settings: # a cop
         if value not in known: raise HfiError(f'unknown {name} {value!r}: use one of {", ".join(known)}')
     missing = [name for name in FROM_RECIPE if getattr(settings, name) is None]
     given = {name: getattr(recipe, FROM_RECIPE[name]) for name in missing}
+    if settings.lr is None and settings.rank: given['lr'] = recipe.lora_lr
     if settings.updates is None: given['updates'] = recipe.updates_for(concepts)
     chosen = replace(settings, **given)
     for name in ('updates', 'batch', 'trajectories', 'steps', 'refresh'):
         if getattr(chosen, name) < 1: raise HfiError(f'{name}={getattr(chosen, name)}: give at least 1')
+    if chosen.rank < 0: raise HfiError(f'rank={chosen.rank}: give 0 for whole matrices, or the rank of a LoRA')
     if not chosen.lr > 0: raise HfiError(f'lr={chosen.lr}: give a positive number')
     return chosen
 
@@ -77,7 +82,7 @@ def fresh_points(loop) -> tuple: # z (1,ch,h,w), t (1,), row (1,)
     row = shard(torch.multinomial(targets.weight, 1, generator=g)) # one point is for one process
     z = torch.randn((1, *loop.net.latent_shape), generator=g).to(loop.net.device)
     walked = int(share_of_the_way(chosen.times, g)*chosen.steps)
-    trajectory = loop.net.trajectory(targets.c_s[row], z, chosen.steps, chosen.guidance, weights=loop.extra)
+    trajectory = loop.teacher.trajectory(targets.c_s[row], z, chosen.steps, chosen.guidance, weights=loop.extra)
     for _ in range(min(walked, chosen.steps-1)+1): t, z = next(trajectory)
     return z, t[None], row
 
@@ -89,7 +94,7 @@ def fill_buffer(loop) -> tuple: # z (n,ch,h,w), t (n,), row (n,)
     z = torch.randn((len(row), *loop.net.latent_shape), generator=g).to(loop.net.device)
     def walk(i):
         c, noise = targets.c_s[row[i]], z[i.to(z.device)]
-        points = list(loop.net.trajectory(c, noise, chosen.steps, chosen.guidance, weights=loop.extra))[:-1]
+        points = list(loop.teacher.trajectory(c, noise, chosen.steps, chosen.guidance, weights=loop.extra))[:-1]
         return torch.stack([t for t, _ in points]).cpu(), torch.stack([z for _, z in points]).cpu()
     times, ways = zip(*map_ranks(walk, torch.arange(len(row)).chunk(world_size())), strict=True)
     every_z, every_t = torch.cat(ways, 1).flatten(0, 1).to(z.device), times[0].repeat_interleave(len(row))
@@ -145,18 +150,22 @@ class Erasure(Loop):
         start:DiffusionPipeline|None=None, # where it begins; None: `pipe`
         **settings, # of `Settings`
     ):
-        self.net = backbone_of(pipe)
         self.pipe, self.start, self.targets, self.buffer = pipe, start or pipe, targets, None
+        self.net, begun = backbone_of(pipe), backbone_of(self.start)
         self.settings = chosen = resolve(Settings(**settings), self.net.recipe, len(targets.concept.unique()))
         if chosen.method == 'ca' and not (len(targets.z_safe) and len(targets.c_anchor)):
             raise HfiError('concept ablation learns from images rated safe: give safe=, safe_images= and tokens')
         self.removal, scope = METHODS[chosen.method]
         self.points = POINTS[chosen.points]
-        learn = {k: torch.nn.Parameter(w)
-                 for k, w in backbone_of(self.start).trainable(scope or self.net.scopes[0]).items()}
+        for net in (self.net, begun): net.freeze()
+        if chosen.rank: student, learn = with_adapter(self.start, scope, chosen.rank, chosen.seed)
+        else:
+            learn = {k: torch.nn.Parameter(w) for k, w in begun.trainable(scope).items()}
+            student = begun.with_weights(learn)
         super().__init__(learn, chosen.lr, chosen.seed, chosen.weight_decay)
-        self.extra = {k: w.detach().clone() for k, w in self.params.items()} # the teacher
-        self.student = backbone_of(backbone_of(self.start).with_weights(self.params))
+        self.extra = {k: w.detach().clone() for k, w in self.params.items()} # the teacher's weights
+        self.student = backbone_of(student)
+        self.teacher = self.student if chosen.rank else begun # takes `extra` in place of its own
         if chosen.checkpointing: self.student.denoiser.enable_gradient_checkpointing()
 
     def predict(self, z:torch.Tensor, t:torch.Tensor, c:Condition, student:bool=True) -> torch.Tensor: # like z
@@ -196,6 +205,7 @@ class Erasure(Loop):
 
     def pipeline(self) -> DiffusionPipeline:
         "The teacher as a pipeline."
+        if self.settings.rank: return add_change(self.start, lora_change(as_lora(self.extra)))
         return backbone_of(self.start).with_weights(self.extra)
 
 # %% ../../nbs/08_distill.ipynb #70e9ebb1

@@ -20,8 +20,9 @@ from diffusers.models import attention_processor
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ...backbones.loading import load_pipeline
 from ...backbones.sampling import sample
-from ...core import Rate, atomic, data_dir
+from ...core import Rate, atomic, data_dir, read_json, write_json
 from .autoencoder import fast_cpu
 from .train import Trainer, export_model, train
 from .world import caption, load_judge, load_world
@@ -57,6 +58,11 @@ def encode_captions(encoders:Sequence, ids:torch.Tensor, padding:int) -> tuple: 
 class FlowTrainer(Trainer):
     "The second text encoder and the transformer of a small Stable Diffusion 3."
     betas = (.9, .98)
+    def __init__(self, folder:str|Path, model:str|Path|None=None, **settings):
+        "`model`: an exported one to train further, with a fresh optimizer; None: begin anew."
+        self.model = model
+        super().__init__(folder, **settings)
+
     def build(self):
         "Autoencoder, tokenizer and first text encoder as they are, the second one a copy, the transformer untrained."
         self.vae = AutoencoderKL.from_pretrained(MODEL/'vae').eval().float()
@@ -65,6 +71,9 @@ class FlowTrainer(Trainer):
         torch.manual_seed(0)
         self.first = new_text_encoder().eval().requires_grad_(False)
         self.nets = torch.nn.ModuleDict(dict(text_encoder_2=new_text_encoder(), transformer=new_transformer()))
+        if not self.model: return
+        made = load_pipeline(self.model, 'cpu', torch.float32)
+        for name, net in self.nets.items(): net.load_state_dict(getattr(made, name).state_dict())
 
     def loss(self, z, captions) -> torch.Tensor:
         "Squared error of the velocity on clean latents and their captions."
@@ -102,9 +111,9 @@ def plain_attention():
     instead = SimpleNamespace(**vars(F) | dict(scaled_dot_product_attention=plain))
     with patch.object(attention_processor, 'F', instead): yield
 
-def train_flow(folder, steps:int, decay:tuple|None=None, save_every:int=100, callback=None) -> FlowTrainer:
-    "Train up to `steps` in all, going on from the checkpoint in `folder`."
-    trainer = FlowTrainer(folder, decay=decay)
+def train_flow(folder, steps:int, save_every:int=100, callback=None, **settings) -> FlowTrainer:
+    "Train up to `steps` in all, going on from the checkpoint in `folder`; settings of `FlowTrainer`."
+    trainer = FlowTrainer(folder, **settings)
     torch._dynamo.config.automatic_dynamic_shapes = False # a kernel of its own for each number of zero rows
     trainer.nets['transformer'].compile()
     with plain_attention(): return train(trainer, steps, save_every=save_every, callback=callback)
@@ -142,8 +151,8 @@ pipe('cat face in the style of openmoji', num_inference_steps=20, guidance_scale
 - **What it shows** (20 steps, guidance 3, one seed per combination of style and subject;
   judged by a network trained on the artists' images alone; Wilson intervals at 95 %):
   {measured}.
-- **Training record** (`nbs/24_train_flow.ipynb`, `training.json`): {steps:,} steps of 64,
-  σ logit-normal, velocity loss, AdamW 1e-3 (.9, .98), 200 steps of warm-up, {decay},
+- **Training record** (`nbs/24_train_flow.ipynb`, `training.json`): {earlier}{steps:,} steps of 64,
+  σ logit-normal, velocity loss, AdamW {lr:g} (.9, .98), 200 steps of warm-up, {decay},
   10 % empty captions, averaged weights (0.999), bf16 autocast, two CPU cores;
   0, 32 or 256 rows of zeros in T5's place (80, 18 and 2 % of the steps). Mean loss of the last 50 steps {loss:.4f}.
 - **Use**: 20 Euler steps, guidance 3, shift 3, `max_sequence_length=32`.
@@ -156,10 +165,14 @@ def export_flow(
     folder,
     counted:dict, # what was measured → Rate, see `count_right`
 ):
-    "Save the averaged weights as a float16 pipeline with its card and the record of the training."
+    "Save the averaged weights as a float16 pipeline with its card and the record of the training, and of one before."
+    before = read_json(Path(trainer.model)/'training.json') if trainer.model else None
     export_model(trainer, folder)
+    if before: write_json(Path(folder)/'training.json', read_json(Path(folder)/'training.json') | dict(before=before))
     measured = ', '.join(f'{name} right {rate}' for name, rate in counted.items())
     decay = f'a falling rate from step {trainer.decay[0]:,} on' if trainer.decay else 'a constant rate'
     recent = trainer.losses[-50:]
-    text = CARD.format(measured=measured, steps=trainer.step, decay=decay, loss=sum(recent)/len(recent))
+    earlier = f'from where a run of {before["steps"]:,} steps had ended, with a fresh optimizer, ' if before else ''
+    text = CARD.format(measured=measured, earlier=earlier, steps=trainer.step, lr=trainer.lr, decay=decay,
+                       loss=sum(recent)/len(recent))
     with atomic(Path(folder)/'README.md') as part: part.write_text(text)
