@@ -1796,7 +1796,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'hfi_nb/training/processes.py')},
             'hfi_nb.without_study': { 'hfi_nb.without_study.check_model': ('without_study.html#check_model', 'hfi_nb/without_study.py'),
                                       'hfi_nb.without_study.check_out': ('without_study.html#check_out', 'hfi_nb/without_study.py'),
-                                      'hfi_nb.without_study.chosen': ('without_study.html#chosen', 'hfi_nb/without_study.py'),
                                       'hfi_nb.without_study.erase_alone': ('without_study.html#erase_alone', 'hfi_nb/without_study.py'),
                                       'hfi_nb.without_study.erase_listed': ('without_study.html#erase_listed', 'hfi_nb/without_study.py'),
                                       'hfi_nb.without_study.erase_shown': ('without_study.html#erase_shown', 'hfi_nb/without_study.py'),
