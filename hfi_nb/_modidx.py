@@ -1260,7 +1260,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'hfi_nb.feedback.store.check_event': ('feedback.html#check_event', 'hfi_nb/feedback/store.py'),
                                        'hfi_nb.feedback.store.check_id': ('feedback.html#check_id', 'hfi_nb/feedback/store.py'),
                                        'hfi_nb.feedback.store.check_text': ('feedback.html#check_text', 'hfi_nb/feedback/store.py'),
-                                       'hfi_nb.feedback.store.contained': ('feedback.html#contained', 'hfi_nb/feedback/store.py'),
                                        'hfi_nb.feedback.store.group_id': ('feedback.html#group_id', 'hfi_nb/feedback/store.py'),
                                        'hfi_nb.feedback.store.images_at_hand': ('feedback.html#images_at_hand', 'hfi_nb/feedback/store.py'),
                                        'hfi_nb.feedback.store.read_pictures': ('feedback.html#read_pictures', 'hfi_nb/feedback/store.py')},

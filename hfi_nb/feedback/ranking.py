@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from ..core import HfiError, Paired, open_image, read_json
-from .store import FeedbackStore, check_id, contained, group_id
+from ..core import HfiError, Paired, contained, open_image, read_json
+from .store import FeedbackStore, check_id, group_id
 from ..measure.suites import Verdict
 from .pages import Panel
 from .panels import SinglePanel
