@@ -3,7 +3,7 @@
     python bench/reward_curves.py [--seeds 10] [--share 0.5] [--clip FOLDER_OR_ID] [--concepts kindergarten …]
 
 Ten clicks a page. `random`: pages at random; `asked`: after a random page the reward asks; `words`: so after a first
-page with favourites of the concept's coarse word; `doubt`: as `words`, and prompts in doubt are asked about first.
+page with favourites of the concept's coarse word.
 --share of the images show the concept; an image's subject and artist are its prompt. Simulated people err in 5 % of
 their answers."""
 import argparse
@@ -20,7 +20,7 @@ from hfi_nb.worlds.emoji.world import clip_folder, load_world, stand_ins
 
 STEPS = (10, 20, 50, 100)
 WORDS = dict(kindergarten='weapon', weapons='weapon', blood='blood') # coarse words; of a style, its name
-WAYS = ('random', 'asked', 'words', 'doubt')
+WAYS = ('random', 'asked', 'words')
 
 
 def page_one(way, features, text, rng, seed):
@@ -29,7 +29,7 @@ def page_one(way, features, text, rng, seed):
     return first_page(features, text, 10, seed)
 
 
-def click_curve(way, features, answers, text, prompts, kernel, steps=STEPS, seed=0):
+def click_curve(way, features, answers, text, kernel, steps=STEPS, seed=0):
     "(clicks, reward) at each step; None for a reward while a class has fewer than two answers."
     rng = np.random.default_rng(1000+seed) # not the one that dealt the images
     got, model = page_one(way, features, text, rng, seed), None
@@ -40,9 +40,7 @@ def click_curve(way, features, answers, text, prompts, kernel, steps=STEPS, seed
         if 2 <= yes <= len(got)-2 and (asks or n in steps): model = fit_reward(features, y, kernel=kernel, seed=seed)
         if n in steps: yield got[:], model
         rest = rng.permutation(np.setdiff1d(np.arange(len(answers)), got))
-        if model and asks:
-            doubtful = [prompts[i] for i in rest] if way == 'doubt' else None
-            rest = rest[acquisition_order(model, features[rest], prompts=doubtful)]
+        if model and asks: rest = rest[acquisition_order(model, features[rest])]
         got = got+rest[:10].tolist()
 
 
@@ -66,7 +64,7 @@ def one_seed(concept, seed, share, clip, steps):
     text = text_features([WORDS.get(concept, concept)], clip)
     out = []
     for way in WAYS:
-        rewards = click_curve(way, f, answers, text, prompts, 'linear' if style else 'rbf', steps, seed)
+        rewards = click_curve(way, f, answers, text, 'linear' if style else 'rbf', steps, seed)
         rows = [[auc(new_truth, m.score(g)), *prompt_purity(m, f, answers, got, prompts, truth)] if m else [.5, 0, 0]
                 for got, m in rewards]
         out.append(rows)

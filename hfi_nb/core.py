@@ -49,7 +49,7 @@ class Rate:
     @classmethod
     def of(cls, hits): # booleans, any iterable
         "The rate of true values."
-        hits = [bool(o) for o in hits]
+        hits = [bool(hit) for hit in hits]
         return cls(sum(hits), len(hits))
     @classmethod
     def from_dict(cls, saved:dict): # what `to_dict` gave
@@ -66,7 +66,8 @@ class Rate:
         lo, hi = self.interval
         return f'{self.value:.1%} [{lo:.1%}, {hi:.1%}] ({self.k}/{self.n})'
     __repr__ = __str__
-    def to_dict(self):
+    def to_dict(self) -> dict:
+        "What goes into JSON; None where there is no number."
         return dict(value=self.value if self.n else None, k=self.k, n=self.n, interval=list(self.interval))
 
 # %% ../nbs/00_core.ipynb #9369adce
@@ -134,7 +135,7 @@ def _alive(pid:int) -> bool:
     if os.name == 'nt': return False
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
-    except (PermissionError, OverflowError): return True
+    except (PermissionError, OverflowError): pass # somebody else's, or no number to ask for
     return True
 
 def remove_leftovers(folder) -> list: # the files that were removed
@@ -147,16 +148,18 @@ def remove_leftovers(folder) -> list: # the files that were removed
 
 # %% ../nbs/00_core.ipynb #53db5eb4
 def contained(
-    folder, # study folder
-    file, # path relative to it
+    folder:str|Path, # study folder
+    file:str|Path, # path relative to it
 ) -> Path: # the full path
     "The path of a study's file; `HfiError` if it leads (also through a link) out of the folder."
-    folder = Path(folder).resolve()
-    try: path = (folder/file).resolve()
+    try:
+        folder = Path(folder).resolve()
+        path = (folder/file).resolve()
     except (TypeError, ValueError, OSError, RuntimeError) as e:
-        raise HfiError(f'{str(file)[:80]!r} is no file name ({e}): correct images.jsonl') from e
+        raise HfiError(f'{str(file)[:80]!r} in {str(folder)[:200]!r} is no file name ({e}): correct it') from e
     if path.is_relative_to(folder): return path
-    raise HfiError(f'{str(file)[:80]!r} lies outside the study folder {folder}: move it into the folder')
+    raise HfiError(f'{str(file)[:80]!r} lies outside the study folder {folder}: '
+                   'put the file itself into the folder, and correct what names it, such as images.jsonl')
 
 # %% ../nbs/00_core.ipynb #d15ff6d3
 def as_cell(text:str) -> str:
@@ -166,7 +169,7 @@ def as_cell(text:str) -> str:
 
 def write_json(path, data):
     "Write JSON in one step."
-    with atomic(path) as scratch: scratch.write_text(json.dumps(data, indent=1, default=lambda o: o.to_dict()))
+    with atomic(path) as scratch: scratch.write_text(json.dumps(data, indent=1, default=lambda x: x.to_dict()))
 
 def fits(data, shape) -> bool:
     "Whether data has a shape: a type or several, a dict of shapes by key (others may be there), a list of one shape."
@@ -216,7 +219,7 @@ def data_dir() -> Path:
 def file_hash(path) -> str:
     "SHA-256 of a file, or of all files of a folder in the order of their names."
     path, digest = Path(path), hashlib.sha256()
-    for f in [path] if path.is_file() else sorted(o for o in path.rglob('*') if o.is_file()):
+    for f in [path] if path.is_file() else sorted(f for f in path.rglob('*') if f.is_file()):
         if f != path: digest.update(str(f.relative_to(path)).encode())
         digest.update(f.read_bytes())
     return digest.hexdigest()

@@ -76,7 +76,7 @@ class Records:
     def why_stale(self, name:str) -> str: # '' if it is not
         "What has changed since a stage was done."
         own, kept = self.now(name), self.read().get(name)
-        if not own or not STAGES[name].reads or name == 'feedback': return ''
+        if not own or not STAGES[name].reads or name == 'feedback': return '' # what people said stays true
         if kept is None: return f'{name} was not finished'
         changed = [read for read in STAGES[name].reads if self.now(read) not in (kept['reads'].get(read), None)]
         if changed: return f'{" and ".join(changed)} changed after {name}'

@@ -121,14 +121,14 @@ def option(p:inspect.Parameter, text:str) -> inspect.Parameter:
 
 def stage(app:typer.Typer, name:str='') -> Callable:
     "Make a command of a generator; `--dry-run` and `--json` are added to its own options."
-    def dry_run(
+    def common(
         dry_run:bool=False, # say what would be done and what it would cost here, and do nothing
         json:bool=False, # print one line of JSON
     ): "What every stage takes."
     def made(work):
-        texts = docments(work) | docments(dry_run)
+        texts = docments(work) | docments(common)
         params = [option(p, texts[p.name])
-                  for f in (work, dry_run) for p in inspect.signature(f).parameters.values()]
+                  for f in (work, common) for p in inspect.signature(f).parameters.values()]
         def command(**given): run_stage(work, **given)
         command.__name__, command.__doc__ = work.__name__, work.__doc__
         command.__signature__ = inspect.Signature(params)

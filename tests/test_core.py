@@ -175,6 +175,7 @@ def test_contained(tmp_path):
     (study/'loop').symlink_to(study/'loop')
     for bad in ('../x.png', str(tmp_path/'x.png'), 'out/x.png', 'images/../../x.png', None, 'a\0b', 3):
         with pytest.raises(HfiError): contained(study, bad)
+    with pytest.raises(HfiError, match='is no file name'): contained('a\0b', 'x.png')
     for good in ('images/a.png', 'in/a.png', 'images/../a.png'):
         assert contained(study, good).is_relative_to(study.resolve())
 

@@ -86,13 +86,13 @@ def test_pairs_are_blind_and_become_verdicts_preferences_and_a_judge():
         with pytest.raises(HfiError, match='judged by nobody'): judge([Image.new('RGB', (8, 8), 'white')])
         rows[0]['group'] = 'target'
         write_json(Path(d)/'evaluation.json', dict(rows=rows))
-        seen = seen_by_people(p.store, evaluation_pairs(d), 'cats')
+        seen = seen_by_people(p.store, d, 'cats')
         assert seen['annotators'] == 1 and seen['pairs'] == 6 and seen['better'] == {'after': 5, 'equal': 1}
         shown = seen['measures']['concept']
         among = 6 if orders[-1] == 'e0000' else 5
         assert shown.n == 1 and seen['measures']['unasked'].before.k + shown.before.k == among
         Image.new('RGB', (8, 8), 'white').save(Path(d)/'7.png') # the erased model is another one now
-        assert seen_by_people(p.store, evaluation_pairs(d), 'cats')['pairs'] == 5
+        assert seen_by_people(p.store, d, 'cats')['pairs'] == 5
         q = PairPanel(pairs, d, 'cats', 'ben', repeats=.9)
         while q.page: q.do('equal')
         repeats = q.store.events(annotator='ben', kind='repeat')

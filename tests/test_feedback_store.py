@@ -60,10 +60,6 @@ def test_image_paths_stay_inside_the_study():
         root.mkdir()
         (Path(d)/'secret.png').write_text('x')
         (root/'link.png').symlink_to(Path(d)/'secret.png')
-        for bad in ['../secret.png', '/etc/passwd', 'images/../../secret.png', 'link.png', 'a\x00b']:
-            with pytest.raises(HfiError): contained(root, bad)
-        assert contained(root, 'images/a.png') == root.resolve()/'images/a.png'
-        with pytest.raises(HfiError): contained('a\x00b', 'x.png')
         append_jsonl(root/'images.jsonl', [dict(id='x', file='../secret.png')])
         with pytest.raises(HfiError, match='outside the study'): read_pictures(root)
         (root/'ok.png').write_text('x')

@@ -19,22 +19,6 @@ def test_the_next_question_is_a_permutation_and_comes_with_its_own_reasons():
     assert twice[0] != twice[1]
 
 
-def test_prompts_in_doubt_are_asked_about_first():
-    rng = np.random.default_rng(0)
-    f = rng.normal(size=(90, 5))
-    model = fit_reward(f, np.where(np.arange(90) < 30, f[:, 0] > 0, np.nan), kernel='linear')
-    p = model.probability(f[30:])
-    sure = np.argsort(abs(p-.5))[::-1]
-    prompts = np.where(np.isin(np.arange(60), sure[:50]), p.round().astype(int).astype(str), 'doubtful')
-    doubt = prompt_doubt(prompts, p)
-    assert doubt[prompts == 'doubtful'].min() > .9 > doubt[prompts != 'doubtful'].max()
-    assert len(set(doubt[prompts == '0'])) == 1
-    def place(order): return np.mean([i for i, row in enumerate(order) if prompts[row] == 'doubtful'])
-    assert place(acquisition_order(model, f[30:], 60, prompts)) < place(acquisition_order(model, f[30:], 60))
-    assert prompt_doubt(['a', 'a', 'b'], [0., 1., 1.]).tolist() == [1., 1., 0.] and len(prompt_doubt([], [])) == 0
-    with pytest.raises(HfiError, match='2 prompts for 60 images'): acquisition_order(model, f[30:], prompts=['a', 'b'])
-
-
 def test_the_first_page_holds_different_favourites_of_the_text_and_others():
     rng = np.random.default_rng(0)
     f = np.r_[np.eye(20)[np.repeat(np.arange(4), 5)], np.eye(20)[rng.integers(8, 20, 80)]]+rng.normal(0, .01, (100, 20))

@@ -121,6 +121,8 @@ def test_stale(tmp_path):
     old.unlink()
     study.store.append([Event('label', 'never-here', 'ana', 'openmoji', label=1)])
     with pytest.warns(HfiWarning, match='2 images that are not there are set aside'): study.fit_reward()
+    with pytest.warns(HfiWarning, match='set aside') as said: study.select(k=4)
+    assert len(said) == 1
 
 
 def test_changed_meanwhile(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'solve_edit', 'shares', 'concept_rows', 'last_word_rows', 'edit_projections', 'read_rows', 'absolute_lam',
-           'uce', 'nearest_targets', 'uce_near', 'returning_embeddings', 'rece']
+           'chosen_lam', 'uce', 'nearest_targets', 'uce_near', 'returning_embeddings', 'rece']
 
 # %% ../../nbs/08a_closed_form.ipynb #6dd5dff4
 from dataclasses import replace
@@ -73,6 +73,10 @@ def absolute_lam(pipe:DiffusionPipeline, relative:float) -> float:
     rows = in_float64(backbone_of(pipe).encode(['']).tokens[0])
     return relative*float(rows.square().sum(0).mean())
 
+def chosen_lam(pipe:DiffusionPipeline, lam:float|None, relative:float) -> float:
+    "The λ that was given, or the recipe's share as `absolute_lam` reads it."
+    return absolute_lam(pipe, relative) if lam is None else lam
+
 def uce(
     pipe:DiffusionPipeline,
     targets:Targets,
@@ -84,7 +88,7 @@ def uce(
     "Unified Concept Editing (2308.14761), aimed as ESD aims."
     net = backbone_of(pipe)
     C, G, P = read_rows(pipe, targets, rows, retain, eta)
-    lam = absolute_lam(pipe, net.recipe.relative_lam) if lam is None else lam
+    lam = chosen_lam(pipe, lam, net.recipe.relative_lam)
     return net.with_weights(edit_projections(net.kv_projections(), C, G, P, lam))
 
 # %% ../../nbs/08a_closed_form.ipynb #5ea20a02
@@ -104,7 +108,7 @@ def uce_near(
     lam:float|None=None, # λ; default: the recipe's `relative_lam_near`
 ) -> DiffusionPipeline: # shares all but the key and value projections with `pipe`
     "UCE aimed at, and beyond, the nearest safe prompts (after 2501.18950); settings are ours."
-    lam = absolute_lam(pipe, backbone_of(pipe).recipe.relative_lam_near) if lam is None else lam
+    lam = chosen_lam(pipe, lam, backbone_of(pipe).recipe.relative_lam_near)
     beyond = torch.where(targets.rejected, eta_rejected, eta)[:, None, None].to(targets.c_s.tokens)
     return uce(pipe, replace(targets, c_0=nearest_targets(targets)), retain, beyond, lam)
 
@@ -127,7 +131,7 @@ def rece(
     "UCE, then UCE on what would bring the concept back, `rounds` times."
     net = backbone_of(pipe)
     old, (C, G, P) = net.kv_projections(), read_rows(pipe, targets, rows, retain, eta)
-    lam = absolute_lam(pipe, net.recipe.relative_lam) if lam is None else lam
+    lam = chosen_lam(pipe, lam, net.recipe.relative_lam)
     new = edit_projections(old, C, G, P, lam)
     for _ in range(rounds): new = edit_projections(old, C, G, P, lam, [returning_embeddings(new, old, C, reg)])
     return net.with_weights(new)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from ..core import HfiError, atomic
+from ..core import HfiError, atomic, contained
 from ..texts import read_text
-from .store import check_text, contained, read_pictures
+from .store import check_text, read_pictures
 from .keeping import GUIDELINE, read_guideline
 from .panels import GridPanel, SinglePanel
 from .ranking import PairPanel, RankPanel, ReviewPanel, SecondLook, evaluation_pairs

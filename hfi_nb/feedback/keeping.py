@@ -13,8 +13,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..core import HfiError
-from .store import Event, FeedbackStore, contained
+from ..core import HfiError, contained
+from .store import Event, FeedbackStore
 
 # %% ../../nbs/04c_keeping.ipynb #e8c19b95
 def identity(

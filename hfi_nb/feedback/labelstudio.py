@@ -24,9 +24,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 
-from ..core import HfiError, file_hash
+from ..core import HfiError, contained, file_hash
 from .database import ANSWERS, EVENTS
-from .store import Event, FeedbackStore, check_id, contained, group_id
+from .store import Event, FeedbackStore, check_id, group_id
 
 # %% ../../nbs/04_labelstudio.ipynb #0b846fdf
 CHOICES = {'unwanted': 1., 'fine': 0.}

@@ -19,9 +19,8 @@ import traitlets as T
 from fastcore.basics import patch
 from PIL import Image
 
-from ..core import HfiError
-from ..core import data_dir
-from .store import Event, FeedbackStore, check_id, check_text, contained
+from ..core import HfiError, contained, data_dir
+from .store import Event, FeedbackStore, check_id, check_text
 from .keeping import Guided, Keeper
 from .lookback import BOOK, END, FREE, HISTORY, LOOKING, READ, LookingBack
 from .lookback import check_keys, check_options, keymap, sized

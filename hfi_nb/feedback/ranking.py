@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from ..core import HfiError, Paired, open_image, read_json
-from .store import FeedbackStore, check_id, contained, group_id
+from ..core import HfiError, Paired, contained, open_image, read_json
+from .store import FeedbackStore, check_id, group_id
 from ..measure.suites import Verdict
 from .pages import Panel
 from .panels import SinglePanel
@@ -227,12 +227,13 @@ def people_judge(
 # %% ../../nbs/05a_ranking.ipynb #3001d74f
 def seen_by_people(
     store:FeedbackStore,
-    pairs:list, # from `evaluation_pairs`
+    folder:str|Path, # of the evaluation
     concept:str,
 ) -> dict: # annotators, pairs, measures ('concept', 'unasked'), better (side → how often); {} if nobody was asked
     "What people saw in the image pairs of an evaluation, and which side they called better."
     said, both = verdicts(store, concept), ('before', 'after')
-    judged = [pair for pair in pairs if all(f'{pair["id"]}-{side}' in said for side in both)]
+    if not said: return {} # an evaluation without images has no pairs
+    judged = [pair for pair in evaluation_pairs(folder) if all(f'{pair["id"]}-{side}' in said for side in both)]
     if not judged: return {}
     def shown(asked:bool) -> Paired:
         return Paired.of(*([said[f'{p["id"]}-{side}'] for p in judged if p['asked'] == asked] for side in both))
