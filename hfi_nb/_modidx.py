@@ -616,7 +616,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'hfi_nb.devices.default_device': ('devices.html#default_device', 'hfi_nb/devices.py'),
                                 'hfi_nb.devices.in_float64': ('devices.html#in_float64', 'hfi_nb/devices.py'),
                                 'hfi_nb.devices.seeded_noise': ('devices.html#seeded_noise', 'hfi_nb/devices.py')},
-            'hfi_nb.erasing.adapter': { 'hfi_nb.erasing.adapter.as_lora': ('adapter.html#as_lora', 'hfi_nb/erasing/adapter.py'),
+            'hfi_nb.erasing.adapter': { 'hfi_nb.erasing.adapter.merged': ('adapter.html#merged', 'hfi_nb/erasing/adapter.py'),
                                         'hfi_nb.erasing.adapter.with_adapter': ('adapter.html#with_adapter', 'hfi_nb/erasing/adapter.py')},
             'hfi_nb.erasing.closed_form': { 'hfi_nb.erasing.closed_form.absolute_lam': ( 'closed_form.html#absolute_lam',
                                                                                          'hfi_nb/erasing/closed_form.py'),

@@ -16,8 +16,7 @@ import torch
 from ..backbones.base import Condition, Recipe, times_and_noise
 from ..backbones.loading import backbone_of, model_hash
 from ..core import HfiError
-from .adapter import as_lora, with_adapter
-from .export import add_change, lora_change
+from .adapter import merged, with_adapter
 from .losses import distance_to, esd_target
 from .targets import Targets
 from ..training.loop import Loop, fingerprint, run
@@ -205,7 +204,7 @@ class Erasure(Loop):
 
     def pipeline(self) -> DiffusionPipeline:
         "The teacher as a pipeline."
-        if self.settings.rank: return add_change(self.start, lora_change(as_lora(self.extra)))
+        if self.settings.rank: return merged(self.start, self.extra)
         return backbone_of(self.start).with_weights(self.extra)
 
 # %% ../../nbs/08_distill.ipynb #70e9ebb1

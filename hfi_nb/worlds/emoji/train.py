@@ -253,7 +253,7 @@ def train(
     return trainer
 
 # %% ../../../nbs/21_train.ipynb #40854ef5
-def export_model(trainer:Trainer, folder:str|Path):
+def export_model(trainer:Trainer, folder:str|Path, **more): # more: further facts for the record
     "Save the averaged weights as a float16 pipeline, with the record of the training beside it."
     pipe = trainer.pipeline()
     for net in pipe.components.values():
@@ -261,4 +261,4 @@ def export_model(trainer:Trainer, folder:str|Path):
     save_pipeline(pipe, folder)
     losses = np.array(trainer.losses[:trainer.step//50*50]).reshape(-1, 50).mean(1).round(4)
     with atomic(Path(folder)/'training.json') as part:
-        part.write_text(json.dumps(dict(steps=trainer.step, batch=64, loss_per_50_steps=losses.tolist())))
+        part.write_text(json.dumps(dict(steps=trainer.step, batch=64, loss_per_50_steps=losses.tolist()) | more))

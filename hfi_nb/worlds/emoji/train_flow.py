@@ -22,7 +22,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 
 from ...backbones.loading import load_pipeline
 from ...backbones.sampling import sample
-from ...core import Rate, atomic, data_dir, read_json, write_json
+from ...core import Rate, atomic, data_dir, read_json
 from .autoencoder import fast_cpu
 from .train import Trainer, export_model, train
 from .world import caption, load_judge, load_world
@@ -151,7 +151,8 @@ pipe('cat face in the style of openmoji', num_inference_steps=20, guidance_scale
 - **What it shows** (20 steps, guidance 3, one seed per combination of style and subject;
   judged by a network trained on the artists' images alone; Wilson intervals at 95 %):
   {measured}.
-- **Training record** (`nbs/24_train_flow.ipynb`, `training.json`): {earlier}{steps:,} steps of 64,
+- **Training record** (`nbs/24_train_flow.ipynb`, `training.json`):
+  {earlier}{steps:,} steps of 64,
   σ logit-normal, velocity loss, AdamW {lr:g} (.9, .98), 200 steps of warm-up, {decay},
   10 % empty captions, averaged weights (0.999), bf16 autocast, two CPU cores;
   0, 32 or 256 rows of zeros in T5's place (80, 18 and 2 % of the steps). Mean loss of the last 50 steps {loss:.4f}.
@@ -167,8 +168,7 @@ def export_flow(
 ):
     "Save the averaged weights as a float16 pipeline with its card and the record of the training, and of one before."
     before = read_json(Path(trainer.model)/'training.json') if trainer.model else None
-    export_model(trainer, folder)
-    if before: write_json(Path(folder)/'training.json', read_json(Path(folder)/'training.json') | dict(before=before))
+    export_model(trainer, folder, **dict(before=before) if before else {})
     measured = ', '.join(f'{name} right {rate}' for name, rate in counted.items())
     decay = f'a falling rate from step {trainer.decay[0]:,} on' if trainer.decay else 'a constant rate'
     recent = trainer.losses[-50:]
