@@ -1622,6 +1622,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'hfi_nb.study.outcome_facts': ('study.html#outcome_facts', 'hfi_nb/study.py'),
                               'hfi_nb.study.questions': ('study.html#questions', 'hfi_nb/study.py'),
                               'hfi_nb.study.read_selection': ('study.html#read_selection', 'hfi_nb/study.py'),
+                              'hfi_nb.study.rejected_of': ('study.html#rejected_of', 'hfi_nb/study.py'),
                               'hfi_nb.study.reward_judge': ('study.html#reward_judge', 'hfi_nb/study.py'),
                               'hfi_nb.study.safe_of': ('study.html#safe_of', 'hfi_nb/study.py'),
                               'hfi_nb.study.save_erased': ('study.html#save_erased', 'hfi_nb/study.py'),

@@ -180,11 +180,13 @@ def check(
 def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
     "The stage of a study that erases: its cost, then what it did."
     from hfi_nb.concept import insert_phrase
-    texts, study = read_lines(contexts), open_study(existing_study(folder, 'tokens'))
+    needed = 'selection' if settings['purpose'] == 'prompt' else 'tokens'
+    texts, study = read_lines(contexts), open_study(existing_study(folder, needed))
     if study.concept.is_object and not any('{}' in text for text in texts):
         raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
                        f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
-    yield lambda: erasing_cost(study.pipe, len(study.tokens()), settings, contexts=len(texts))
+    tokens = len([*folder.glob('token-*.safetensors')])
+    yield lambda: erasing_cost(study.rounds[0].pipe, tokens or 1, settings, contexts=len(texts))
     study.erase(texts, rejected=rejected, **settings)
     yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')
 
@@ -333,7 +335,7 @@ def export(
     from hfi_nb.erasing.export import LORA_FILES, save_delta, save_lora
     study, file = open_study(folder), to/(LORA_FILES.get(naming, naming) if rank else 'delta.safetensors')
     yield lambda: dict(writes=file)
-    base, erased, to = study.pipe, study.erased(), make_folder(to)
+    base, erased, to = study.rounds[0].pipe, study.erased(), make_folder(to)
     if not rank:
         save_delta(base, erased, file)
         yield dict(file=file)

@@ -89,8 +89,10 @@ class Records:
         return 'stale' if self.why_stale(name) else 'done'
 
     def next_command(self) -> str: # '' when all is done
-        "The command that brings the study forward."
-        return next((stage.command for name, stage in STAGES.items() if self.state(name) != 'done'), '')
+        "The command that brings the study forward. Tokens may be left out: behind a prompt rejected prompts suffice."
+        states = {name: self.state(name) for name in STAGES}
+        if (states['tokens'], states['erased']) == ('open', 'done'): del states['tokens']
+        return next((STAGES[name].command for name, state in states.items() if state != 'done'), '')
 
     def check(self, name:str):
         "`HfiError` if a stage has not been run."

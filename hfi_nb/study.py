@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['features', 'answers_of', 'fit_study_reward', 'study_forecast', 'questions', 'fine_images', 'select', 'read_selection',
-           'start_words', 'token_clusters', 'invert_study', 'tokens_of', 'reward_judge', 'safe_of', 'opposed_tokens',
-           'wants_rejected', 'erase_study', 'save_erased', 'load_erased', 'evaluate_study', 'outcome_facts',
-           'keep_hits', 'attack_study', 'Study']
+           'start_words', 'token_clusters', 'invert_study', 'tokens_of', 'reward_judge', 'safe_of', 'rejected_of',
+           'opposed_tokens', 'wants_rejected', 'erase_study', 'save_erased', 'load_erased', 'evaluate_study',
+           'outcome_facts', 'keep_hits', 'attack_study', 'Study']
 
 # %% ../nbs/12_study.ipynb #a9a80c60
 import shutil
@@ -203,21 +203,32 @@ def reward_judge(study:StudyFiles): # → function of images → booleans
 
 # %% ../nbs/12_study.ipynb #2b3966af
 def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
-    "What was selected as safe in this round and the ones before: an erased model shows little else that could be kept."
-    prompts, images = [], []
-    for s in study.rounds:
-        ids, records = read_selection(s.folder)['safe'], s.records
-        prompts += [records[i]['prompt'] for i in ids]
-        images += s.images(ids)
-    told = [n for n, prompt in enumerate(prompts) if prompt]
-    return [prompts[n] for n in told], [images[n] for n in told]
+    """What was selected as safe in the first round, with its prompts.
 
-def opposed_tokens(study:StudyFiles, contexts:Sequence[str], **settings) -> list: # 'a and b: cosine'
+    What a further round shows was drawn by an erased model: where a harmless image answers a prompt that asks for the
+    concept, the base model must not be held to its own answer."""
+    first = study.rounds[0]
+    ids, records = read_selection(first.folder)['safe'], first.records
+    told = [i for i in ids if records[i]['prompt']]
+    return [records[i]['prompt'] for i in told], first.images(told)
+
+def rejected_of(study:StudyFiles, prompts:bool, tokens:bool) -> tuple[list, list]: # tokens, pairs (prompt, weight)
+    "What all rounds reject. A token of a further round gets a name of its own; without `tokens` there may be none."
+    found, weights = [], {}
+    for k, s in enumerate(study.rounds):
+        own = s.tokens() if tokens or any(s.folder.glob('token-*.safetensors')) else []
+        found += [replace(t, name=f'{t.name[:-1]}-{k+1}>') if k else t for t in own]
+        for text, weight in read_selection(s.folder)['rejected'] if prompts else ():
+            weights[text] = max(weight, weights.get(text, 0.))
+    return found, list(weights.items())
+
+def opposed_tokens(
+    pipe:DiffusionPipeline, tokens:Sequence, concept, contexts:Sequence[str], **settings,
+) -> list: # 'a and b: cosine'
     "Tokens whose trainings begin by undoing each other; the report names them."
-    tokens = study.tokens()
     if len(tokens) < 2: return []
     few = dict(trajectories=4, steps=4) | {k: v for k, v in settings.items() if k in ('batch', 'checkpointing')}
-    near = conflicts(study.pipe, make_targets(study.pipe, tokens, study.concept, contexts[:8]), **few)
+    near = conflicts(pipe, make_targets(pipe, tokens, concept, contexts[:8]), **few)
     pairs = [(i, j) for i in range(len(tokens)) for j in range(i)]
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
@@ -234,17 +245,19 @@ def erase_study(
     rejected:bool|None=None, # erase rejected prompts, too; default: see `wants_rejected`
     **settings, # of `erase`
 ) -> DiffusionPipeline:
-    "The safe pipeline, saved to `erased/`."
-    inputs, tokens = study.stages.inputs('erased'), study.tokens()
+    """The safe pipeline, saved to `erased/`: the first round's base model without what all rounds reject.
+
+    Behind a prompt rejected prompts are enough, so there `invert` may be left out."""
+    inputs, pipe = study.stages.inputs('erased'), study.rounds[0].pipe
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
     if rejected is None: rejected = settings.get('preset') != 'paper' and wants_rejected(purpose, study, safe)
-    prompts = [tuple(row) for row in read_selection(study.folder)['rejected']] if rejected else []
+    tokens, prompts = rejected_of(study, rejected, tokens=purpose != 'prompt' or not rejected)
     method = method or choose(purpose, tokens, contexts, safe, prompts)
-    opposed = [] if method in CLOSED else opposed_tokens(study, contexts, **settings)
-    erased = erase(study.pipe, tokens, method=method, concept=study.concept, contexts=contexts, safe=safe,
+    opposed = [] if method in CLOSED else opposed_tokens(pipe, tokens, study.concept, contexts, **settings)
+    erased = erase(pipe, tokens, method=method, concept=study.concept, contexts=contexts, safe=safe,
                    safe_images=images, rejected=prompts, path=study.folder/'erasing.safetensors', **settings)
     facts = dict(
-        concept=study.name, base=model_hash(study.pipe), erased=model_hash(erased), rounds=len(study.rounds),
+        concept=study.name, base=model_hash(pipe), erased=model_hash(erased), rounds=len(study.rounds),
         **erasing_facts(erased), labels=len(study.store.labels(study.name)),
         annotators=len(study.store.by_annotator(study.name)), simulated=study.simulated,
         contexts=len(contexts), safe=len(safe), opposed=opposed,

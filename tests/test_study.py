@@ -97,11 +97,17 @@ def test_rounds(tmp_path):
     assert [s.folder for s in second.rounds] == [tmp_path, tmp_path/'next']
     chosen = second.select(k=4, safe=3)
     assert len(chosen['top']) == 4 and set(chosen['top']) <= set(second.records)
+    twice = [list(row) for row in (*read_json(tmp_path/'selection.json')['rejected'], *chosen['rejected'])]
+    second.erase(['house'], 'prompt', quick_check=False) # needs no further token
+    facts = read_json(tmp_path/'next'/'erased'/'hfi.json')
+    assert facts['method'] == 'uce-near' and facts['base'] == model_hash(study.pipe) and len(facts['tokens']) == 1
+    assert facts['sources']['rejected'] == len({text for text, _ in twice}) and second.stages.state('erased') == 'done'
+    assert facts['safe'] == 2 # the first round's: later images are an erased model's
+    assert second.stages.next_command() == 'hfi evaluate' # behind a prompt `invert` is left out
     second.invert(steps=1, every=1, batch=2)
     second.erase(['house'], 'prompt', quick_check=False)
-    facts = read_json(tmp_path/'next'/'erased'/'hfi.json')
-    assert facts['method'] == 'uce-near' and 'rejected' in str(facts['sources'])
-    assert facts['safe'] == 2+len(chosen['safe']) # what was safe in the first round, too
+    names = [t.name for t in rejected_of(second, False, True)[0]]
+    assert len(set(names)) == len(names) == len(study.tokens())+len(second.tokens()) and '-2>' in names[-1]
 
 
 def test_stale(tmp_path):
