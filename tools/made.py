@@ -17,7 +17,7 @@ PANELS = ('grid', 'rank', 'single', 'review', 'page')
 SCRIPTS = { # picture → script, names of its top level that make the picture
     **dict.fromkeys(PANELS, ('tools/stills.py', ('CONCEPT', 'OPTIONS', 'GUIDELINE', 'mark', 'panel', 'label_page'))),
     **dict.fromkeys(('dial', 'compare', 'attack'), ('tools/stills.py', ('PLAYGROUND', 'PLAY', 'playground'))),
-    **dict.fromkeys(('rounds', 'rounds-chosen'), ('bench/rounds.py', ('FURTHER', 'one_round', 'main')))}
+    **dict.fromkeys(('rounds', 'rounds-chosen'), ('bench/rounds.py', ('answer', 'erased', 'draw', 'main')))}
 FRONT = ('data/panel/panel.js', 'data/panel/panel.css') # what a panel looks like
 
 

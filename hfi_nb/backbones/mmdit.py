@@ -223,7 +223,7 @@ EMBEDDED_FLOW_RECIPE = replace(
     EMBEDDED_RECIPE, name='the embedded flow model',
     status='sampling as trained; removal as tuned on the embedded UNet, measured by bench/methods.py',
     source='nbs/24_train_flow.ipynb', sampler='euler', steps=20, guidance=3., max_sequence_length=32,
-    relative_lam=2.25567e-5, relative_lam_near=1.127835e-6) # λ = .1 and .005, with which bench/methods.py was run
+    relative_lam=2.25567e-5) # λ = .1, with which bench/methods.py was run; that of `uce-near` is the UNet's
 FLOW_SOURCES = ("the models' cards for sampling; "
                 "ESD's authors' code for FLUX (github.com/rohitgandikota/erasing) for removals, "
                 'for SD 3 by analogy; Gal et al. (2208.01618) for tokens')
