@@ -6,6 +6,8 @@ from diffusers import FluxTransformer2DModel, SD3Transformer2DModel
 
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
 from hfi_nb.core import HfiError
+from hfi_nb.erasing.distill import Erasure
+from hfi_nb.erasing.targets import make_targets
 
 
 def test_what_is_counted_without_storage_is_what_a_real_network_keeps_and_checkpointing_keeps_less():
@@ -15,6 +17,12 @@ def test_what_is_counted_without_storage_is_what_a_real_network_keeps_and_checkp
     real, _ = kept_bytes(unet, torch.zeros(4, 16, 8, 8), torch.zeros(4), torch.zeros(4, 32, 192))
     found = predict_memory(unet.config, batch=4, dtype=torch.float32, tokens=32)
     assert abs(found['kept']/real-1) < .02
+    pipe = load_pipeline()
+    backbone_of(pipe).denoiser.requires_grad_(True) # as diffusers loads it
+    student = Erasure(pipe, make_targets(pipe, ['ink'])).student.denoiser
+    student.set_default_attn_processor()
+    trained, _ = kept_bytes(student, torch.zeros(4, 16, 8, 8), torch.zeros(4), torch.zeros(4, 32, 192))
+    assert abs(trained/real-1) < .02 # a training keeps nothing for weights that stay
     assert found['frozen'] == 4*unet.num_parameters()
     assert found['learning'] == 20*sum(p.numel() for k, p in unet.named_parameters() if '.attn2.' in k)
     less = predict_memory(unet.config, batch=4, dtype=torch.float32, tokens=32, checkpointing=True)

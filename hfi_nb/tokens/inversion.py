@@ -192,6 +192,7 @@ class Inversion(Validation):
         if len(safe_images) != len(as_list(safe_prompts)):
             raise HfiError(f'{len(safe_images)} safe images and {len(safe_prompts)} prompts: give one prompt per image')
         concept, self.net, n = concept or Concept('unwanted'), backbone_of(pipe), len(clusters)
+        self.net.freeze()
         recipe, self.clusters, self.starts = self.net.recipe, clusters, [start_word(c, concept) for c in clusters]
         rows = torch.cat([start_rows(pipe, word, vectors) for word in self.starts])
         self.rows = torch.nn.Parameter(rows.to(pipe.device))
