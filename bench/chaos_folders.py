@@ -23,7 +23,8 @@ from hfi_nb.feedback.exchange import export_events, import_events
 from hfi_nb.feedback.store import Event
 from hfi_nb.measure.evaluate import Evaluation
 from hfi_nb.report import commands, history, stale_results, write_card, write_report
-from hfi_nb.study import Study, read_selection, safe_of, token_clusters
+from hfi_nb.study import Study, token_clusters
+from hfi_nb.study_erasing import read_selection, safe_of
 from hfi_nb.worlds.emoji.suite import emoji_suite
 
 SCRIPT, FORMULA = '<img src=x onerror=alert(1)>', '=HYPERLINK("http://example.org")'
