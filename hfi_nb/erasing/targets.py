@@ -269,6 +269,7 @@ def make_targets(
     weights:Sequence[float]|None=None, # one per token: how often it is learned from; None: all alike
     rejected:Sequence=(), # prompts of images that were rejected: texts, or pairs (text, weight)
     anchors:bool=True, # whether safe prompts with the concept are needed, as by concept ablation
+    spare:int=400, # words of the vocabulary that stand in for safe prompts; only formulas need many
 ) -> Targets:
     "Encode what is to be erased and what is to stay; `HfiError`, before any work, for a prompt that is too long."
     tokens, contexts, safe = as_list(tokens, 'tokens'), as_list(contexts, 'contexts'), as_list(safe, 'safe')
@@ -283,8 +284,8 @@ def make_targets(
     soft = [t for t in tokens if not isinstance(t, str)]
     found = safe_rows(pipe, [safe[i] for i in kept], phrases, soft, images)
     words = [t for t in tokens if isinstance(t, str)]+list(rejected)
-    spare = held_prompts(pipe, concept, contexts, words) if rejected or not kept else []
-    held = hold(found[0], backbone_of(pipe).encode(spare) if spare else found[0][:0])
+    beside = held_prompts(pipe, concept, contexts, words, spare) if rejected or not kept else []
+    held = hold(found[0], backbone_of(pipe).encode(beside) if beside else found[0][:0])
     parts = [token_rows(pipe, tokens, concept, contexts, weights)] if tokens else []
     total = sum(parts[0].weight) if tokens else len(rejected) # rejected prompts are learned from as often as all tokens
     if rejected:
