@@ -190,7 +190,6 @@ def erase_in_study(folder:Path, contexts:Path, rejected:bool, settings:dict):
     study.erase(texts, rejected=rejected, **settings)
     yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')
 
-# %% ../nbs/13_cli.ipynb #cf93f4df
 @stage(app)
 def erase(
     folder:Path=OPTIONAL, # folder of the study; leave it out with --images and --leco
@@ -258,7 +257,6 @@ def evaluate(
     yield lambda: cost(study.rounds[0].pipe, 4*count*(steps or 20), prompts=count, images=2*count)
     yield counted(study.evaluate(suite, batch=batch, **only_given(steps=steps))) | dict(next=f'hfi report {folder}')
 
-# %% ../nbs/13_cli.ipynb #8889db7e
 @stage(app)
 def audit(
     model:str, # the erased model: a pipeline folder, a single file or a hub id

@@ -50,7 +50,8 @@ def doubts(study:StudyFiles, rejected:Sequence) -> dict: # prompt → probabilit
     "How likely each prompt of several rounds is unwanted, by the words that it shares with those that any rejected."
     if len(study.rounds) == 1: return {}
     texts = list(dict.fromkeys(r['prompt'] for s in study.rounds for r in s.records.values() if r['prompt']))
-    return dict(zip(texts, heed_words(texts, [dict(rejected).get(text, 0.) for text in texts]), strict=True))
+    found = heed_words(texts, [dict(rejected).get(text, 0.) for text in texts])
+    return dict(zip(texts, found.tolist(), strict=True))
 
 def rejected_of(study:StudyFiles, prompts:bool, tokens:bool) -> tuple[list, list]: # tokens, pairs (prompt, weight)
     "What all rounds reject. A token of a further round gets a name of its own; without `tokens` there may be none."
