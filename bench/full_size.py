@@ -42,7 +42,7 @@ from hfi_nb.core import data_dir
 from hfi_nb.devices import default_device
 from hfi_nb.erasing.distill import Erasure
 from hfi_nb.erasing.targets import make_targets
-from hfi_nb.tokens.inversion import Inversion
+from hfi_nb.tokens.inversion import Cluster, Inversion
 
 CONFIGS = dict( # of the public models
     sd1=dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2,
@@ -118,7 +118,8 @@ def erase_step(pipe, batch, rank, checkpointing, compiled):
 
 def invert_step(pipe, batch):
     "A function that takes one gradient of textual inversion."
-    return Inversion(pipe, [Image.new('RGB', (64, 64))]*batch, batch=batch).train_step
+    images = [Image.new('RGB', (64, 64))]*batch
+    return Inversion(pipe, [Cluster(images, start='cat')], batch=batch).train_step
 
 
 def measure(model, size, rank, batch, dtype, checkpointing, compiled, stage):
@@ -130,7 +131,7 @@ def measure(model, size, rank, batch, dtype, checkpointing, compiled, stage):
     if stage == 'walk':
         c = backbone_of(pipe).encode(['cat']*batch)
         z = torch.randn((batch, *backbone_of(pipe).latent_shape), device=device)
-        path = backbone_of(pipe).trajectory(c, z)
+        path = backbone_of(pipe).trajectory(c, z, 50, 3.)
         next(path)
         out['seconds'] = timed(lambda: next(path), device)
     else:
