@@ -109,7 +109,7 @@ def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
 def erase_step(pipe, batch, rank, checkpointing, compiled):
     "A function that takes one gradient at points already walked to."
     shape = backbone_of(pipe).latent_shape
-    loop = Erasure(pipe, make_targets(pipe, ['house']), batch=batch, rank=rank, checkpointing=checkpointing)
+    loop = Erasure(pipe, make_targets(pipe, ['house'], spare=8), batch=batch, rank=rank, checkpointing=checkpointing)
     loop.points = lambda loop: (torch.randn((batch, *shape), device=pipe.device),
                                 torch.full((batch,), 500, device=pipe.device), torch.zeros(batch, dtype=torch.long))
     if compiled: loop.student.denoiser.compile()
