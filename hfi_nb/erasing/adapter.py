@@ -7,7 +7,6 @@ __all__ = ['with_adapter', 'merged']
 
 # %% ../../nbs/08_adapter.ipynb #1a237c1d
 import torch
-from peft import LoraConfig, inject_adapter_in_model
 
 from ..backbones.loading import backbone_of
 from ..core import HfiError
@@ -21,6 +20,7 @@ def with_adapter(
     seed:int=0, # of A
 ) -> tuple[DiffusionPipeline, dict]: # name → parameter: A (rank, in) and B (out, rank) of each layer
     "A pipeline with a LoRA that changes nothing yet, and what learns in it; `HfiError` without a linear layer."
+    from peft import LoraConfig, inject_adapter_in_model # loaded when it is needed
     made = backbone_of(pipe).with_weights({})
     net, names = backbone_of(made).denoiser, backbone_of(pipe).learning(scope)
     layers = [k for k, m in net.named_modules() if isinstance(m, torch.nn.Linear) and f'{k}.weight' in names]
