@@ -67,6 +67,16 @@ def kinds(name:str, split:str) -> tuple: # arguments of `make_prompts`: what ask
     return dict(split=split, styles=[name]), dict(split=split, styles=[a for a in STYLES if a != name])
 
 
+def ask(study:Study, someone:SimulatedAnnotator):
+    "Answers in three parts, a reward after each; what is there is not done again."
+    file = study.folder/'rounds.json'
+    done = read_json(file) if file.exists() else 0
+    for n in ANSWERS[done:]:
+        someone.label(study.panel(someone, per_page=4), pages=n//4)
+        study.fit_reward()
+        write_json(file, done := done+1)
+
+
 @dataclass
 class Clicks:
     "One study of a style or a set of objects, made by clicks alone."
@@ -94,7 +104,7 @@ class Clicks:
             found += asking+make_prompts(world, **rest, n=3*len(asking), seed=self.seed+100*form, form=form)
         return found
 
-    @property
+    @cached_property
     def asks(self) -> dict: # text → whether it asks for the concept
         return {p.text: shown(self.name, p.style, p.subject) for p in self.prompts}
 
@@ -107,12 +117,7 @@ class Clicks:
         "Candidates, answers in three rounds, a reward after each; what is there is not done again."
         study, texts = self.study, [p.text for p in self.prompts]
         study.generate(texts, seeds=[10_000*(self.seed+1)+i for i in range(len(texts))], **self.drawing)
-        file, someone = study.folder/'rounds.json', self.annotator()
-        done = read_json(file) if file.exists() else 0
-        for n in ANSWERS[done:]:
-            someone.label(study.panel(someone, per_page=4), pages=n//4)
-            study.fit_reward()
-            write_json(file, done := done+1)
+        ask(study, self.annotator())
 
     @cached_property
     def chosen(self) -> dict:

@@ -11,24 +11,19 @@ tokens and rejected prompts. Pictures of the first seed go to nbs/stills. A stud
 import argparse
 from pathlib import Path
 
-from clicks import ANSWERS, STYLES, Clicks, asked, count
+from clicks import STYLES, Clicks, ask, asked, count
 from methods import Runs
 
 from hfi_nb.backbones.sampling import sample
-from hfi_nb.core import image_grid, read_json, write_json
+from hfi_nb.core import image_grid, read_json
 from hfi_nb.worlds.emoji.demo import simulated_annotator
 
 
 def answer(study, clicks:Clicks, k:int):
-    "Candidates and answers of one round, a reward after each part of them; what is there is not done again."
-    texts, file = [p.text for p in clicks.prompts], study.folder/'rounds.json'
-    study.generate(texts, range(100_000*(k+1)+10_000*clicks.seed, 100_000*(k+1)+10_000*clicks.seed+len(texts)),
-                   **clicks.drawing)
-    someone, done = simulated_annotator(study, seed=clicks.seed), read_json(file) if file.exists() else 0
-    for n in ANSWERS[done:]:
-        someone.label(study.panel(someone, per_page=4), pages=n//4)
-        study.fit_reward()
-        write_json(file, done := done+1)
+    "Candidates and answers of one round; what is there is not done again."
+    texts, first = [p.text for p in clicks.prompts], 100_000*(k+1)+10_000*clicks.seed
+    study.generate(texts, range(first, first+len(texts)), **clicks.drawing)
+    ask(study, simulated_annotator(study, seed=clicks.seed))
 
 
 def erased(study, purpose:str):
@@ -39,17 +34,20 @@ def erased(study, purpose:str):
     return study.erase([f'{{}} in the style of {a}' for a in STYLES], purpose, quick_check=False)
 
 
+def shown(pipe, clicks:Clicks) -> dict: # name → rate, as it is written
+    "What a model shows."
+    return {k: rate.to_dict() for k, rate in count(pipe, clicks, 60, 90).items()}
+
+
 def told(study, pipe, clicks:Clicks) -> dict:
     "What a round learned from, and what its model shows."
     meta = study.reward().meta
-    rates = {k: rate.to_dict() for k, rate in count(pipe, clicks, 60, 90).items()}
-    return dict(labels=meta['n'], said_unwanted=meta['unwanted'], auc=meta['auc'], **rates)
+    return dict(labels=meta['n'], said_unwanted=meta['unwanted'], auc=meta['auc'], **shown(pipe, clicks))
 
 
 def draw(models:dict, studies:list, clicks:Clicks):
     "The stills: the same prompts by each model, and the first images that each round chose."
-    shown, stills = [p for part in asked(clicks.name, 8, 8) for p in part], Path('nbs/stills')
-    texts = [p.text for p in shown]
+    texts, stills = [p.text for part in asked(clicks.name, 8, 8) for p in part], Path('nbs/stills')
     images = [im for pipe in models.values() for im in sample(pipe, texts, range(16), **clicks.drawing)]
     image_grid(images, 16, rows=list(models)).save(stills/'rounds.png')
     chosen = [im for s in studies for im in s.images(read_json(s.folder/'selection.json')['top'][:24])]
@@ -62,8 +60,7 @@ def main(concept, rounds, seeds, purpose, studies, out):
         clicks, made = Clicks(concept, seed, studies), []
         models = {'base': clicks.study.pipe}
         names = dict(concept=concept, seed=seed, purpose=purpose)
-        runs.once(names | dict(model='base'), lambda c=clicks: {k: r.to_dict() for k, r in
-                                                                count(c.study.pipe, c, 60, 90).items()})
+        runs.once(names | dict(model='base'), lambda c=clicks: shown(c.study.pipe, c))
         for k in range(rounds):
             made.append(study := made[-1].next_round() if k else clicks.study)
             answer(study, clicks, k)

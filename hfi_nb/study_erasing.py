@@ -50,7 +50,8 @@ def doubts(study:StudyFiles, rejected:Sequence) -> dict: # prompt → probabilit
     "How likely each prompt of several rounds is unwanted, by the words that it shares with those that any rejected."
     if len(study.rounds) == 1: return {}
     texts = list(dict.fromkeys(r['prompt'] for s in study.rounds for r in s.records.values() if r['prompt']))
-    found = heed_words(texts, [dict(rejected).get(text, 0.) for text in texts])
+    weights = dict(rejected)
+    found = heed_words(texts, [weights.get(text, 0.) for text in texts])
     return dict(zip(texts, found.tolist(), strict=True))
 
 def rejected_of(study:StudyFiles, prompts:bool, tokens:bool) -> tuple[list, list]: # tokens, pairs (prompt, weight)
@@ -96,7 +97,8 @@ def erase_study(
     doubt = doubts(study, prompts) # a kind that a later round found must not be held by a prompt of the first
     kept = [n for n, text in enumerate(safe) if doubt.get(text, 0.) < SAFE]
     safe, images = [safe[n] for n in kept], [images[n] for n in kept]
-    prompts += [(text, p) for text, p in doubt.items() if p >= .5 and text not in dict(prompts)]
+    known = dict(prompts)
+    prompts += [(text, p) for text, p in doubt.items() if p >= .5 and text not in known]
     method = method or choose(purpose, tokens, contexts, safe, prompts)
     opposed = [] if method in CLOSED else opposed_tokens(pipe, tokens, study.concept, contexts, **settings)
     erased = erase(pipe, tokens, method=method, concept=study.concept, contexts=contexts, safe=safe,
