@@ -70,8 +70,8 @@ def opposed_tokens(
 ) -> list: # 'a and b: cosine'
     "Tokens whose trainings begin by undoing each other; the report names them."
     if len(tokens) < 2: return []
-    few = dict(trajectories=4, steps=4) | {k: v for k, v in settings.items() if k in ('batch', 'checkpointing')}
-    near = conflicts(pipe, make_targets(pipe, tokens, concept, contexts[:8]), **few)
+    few = dict(trajectories=4, steps=4) | {k: v for k, v in settings.items() if k in ('batch', 'checkpointing', 'rank')}
+    near = conflicts(pipe, make_targets(pipe, tokens, concept, contexts[:8], spare=8), **few)
     pairs = [(i, j) for i in range(len(tokens)) for j in range(i)]
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
