@@ -1,5 +1,5 @@
-"""The full page of a style and of a thing: `hfi demo --attack` on each, with what each stage takes, and the pages
-copied to one place.
+"""The full page of a style and of a thing: `hfi demo --purpose weights --attack` on each, with what each stage takes,
+and the pages copied to one place.
 
     python bench/pages.py [--concepts openmoji blood] [--studies studies] [--to docs/reports]
 
@@ -17,7 +17,7 @@ def main(concepts, studies, to):
     for concept in concepts:
         print(concept, flush=True)
         study, _ = demo_study(
-            studies/f'page-{concept}', concept, attacks=True, log=lambda line: print(line, flush=True))
+            studies/f'page-{concept}', concept, 'weights', attacks=True, log=lambda line: print(line, flush=True))
         shutil.copy(study.folder/'report.html', make_folder(to)/f'{concept}.html')
 
 

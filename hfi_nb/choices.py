@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['Kind', 'Purpose', 'Formula', 'Method', 'Preset', 'Sampler', 'Judge', 'StudyJudge', 'Attack', 'Tool', 'PanelName',
            'Concealed', 'concept_of', 'check_judge', 'read_judge', 'known_attacks', 'read_suite', 'agreement_of',
-           'counted', 'status_of', 'evaluate_by_people']
+           'counted', 'status_of', 'evaluate_by_people', 'erase_in_study']
 
 # %% ../nbs/12d_choices.ipynb #c268a397
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
 from .concept import Concept
 from .core import HfiError
-from .terminal import check_file, open_study, read_lines
+from .terminal import check_file, erasing_cost, existing_study, open_study, read_lines
 
 # %% ../nbs/12d_choices.ipynb #c3d401f9
 Kind = Literal['style', 'object'] # of a concept
@@ -129,3 +130,26 @@ def evaluate_by_people(
     found = judge_again(folder, people)
     study.stages.done('evaluation')
     yield counted(found) | dict(next=f'hfi report {folder}')
+
+# %% ../nbs/12d_choices.ipynb #choerase2
+def erase_in_study(
+    folder:Path,
+    contexts:Path, # text file of benign prompts
+    rejected:bool|None,
+    settings:dict, # of `erase`
+    alone:Sequence[str], # options that were given and only serve without a study
+):
+    "The stage of a study that erases: its cost, then what it did."
+    for name in alone:
+        raise HfiError(f'--{name.replace("_", "-")} goes with --images or --leco, a study has its own: leave it out '
+                       f'(`hfi export {folder} FOLDER` writes the difference or a LoRA)')
+    from hfi_nb.concept import insert_phrase
+    needed = 'selection' if settings['purpose'] == 'prompt' else 'tokens'
+    texts, study = read_lines(contexts), open_study(existing_study(folder, needed))
+    if study.concept.is_object and not any('{}' in text for text in texts):
+        raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
+                       f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
+    tokens = len([*folder.glob('token-*.safetensors')])
+    yield lambda: erasing_cost(study.rounds[0].pipe, tokens or 1, settings, contexts=len(texts))
+    study.erase(texts, rejected=rejected, **settings)
+    yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')

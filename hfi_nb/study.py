@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['features', 'answers_of', 'fit_study_reward', 'study_forecast', 'questions', 'fine_images', 'select', 'start_words',
            'token_clusters', 'invert_study', 'tokens_of', 'reward_judge', 'evaluate_study', 'outcome_facts',
-           'keep_hits', 'attack_study', 'Study']
+           'keep_hits', 'erased_examples', 'attack_study', 'Study']
 
 # %% ../nbs/12_study.ipynb #a9a80c60
 import warnings
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .attack.red_team import ATTACKS, ThreatModel, red_team
+from .attack.red_team import ThreatModel, red_team
 from .candidates.generate import generate
 from .concept import as_list
 from .core import HfiError, HfiWarning, atomic, contained, make_folder, write_json
@@ -205,10 +205,18 @@ def keep_hits(outcome, threat:ThreatModel, folder:Path, most:int=8) -> list: # d
         with atomic(folder/f'{outcome.name}-{n:03}.png') as part: outcome.images[n].save(part, 'png')
     return [dict(file=f'{folder.name}/{outcome.name}-{n:03}.png', text=texts[n], seed=threat.seeds()[n]) for n in hits]
 
+def erased_examples(study:StudyFiles) -> tuple: # SoftToken or None, PIL images
+    "The largest cluster: the token that was erased, where there is one, and the selected images."
+    if any(study.folder.glob('token-*.safetensors')):
+        token = study.tokens()[0]
+        return token, study.images(token.meta['top'])
+    chosen = read_selection(study.folder)
+    return None, study.images([i for i, k in zip(chosen['top'], chosen['clusters'], strict=True) if k == 0])
+
 def attack_study(
     study:StudyFiles,
     contexts:Sequence[str], # prompts to bring the concept back in
-    attacks:Mapping=ATTACKS, # by name
+    attacks:Mapping|None=None, # by name; default: all, without the replay of a token where there is none
     unwanted=None, # a judge: function of images → booleans; the reward itself by default
     word:str|None=None, # the concept's word; its name by default
     prompts=None, # plain ones that ask for the concept, one per context; the word in its phrase by default
@@ -216,9 +224,9 @@ def attack_study(
 ) -> list: # of AttackOutcomes
     "Attacks on the erased model, counted and saved."
     inputs, own = study.stages.inputs('red team'), erased_hash(study.folder)
-    token, erased = study.tokens()[0], study.erased()
-    threat = ThreatModel(study.rounds[0].pipe, as_list(contexts, 'contexts'), word or study.name, token,
-                         study.images(token.meta['top']), study.concept, prompts=prompts)
+    (token, images), erased = erased_examples(study), study.erased()
+    threat = ThreatModel(study.rounds[0].pipe, as_list(contexts, 'contexts'), word or study.name, token, images,
+                         study.concept, prompts=prompts)
     folder = make_folder(contained(study.folder, 'redteam'))
     outcomes = red_team(erased, threat, unwanted or reward_judge(study), attacks, folder, **settings)
     judge = 'a judge apart from the reward' if unwanted else 'the reward itself'
@@ -279,7 +287,7 @@ class Study(StudyFiles):
     def evaluate(self, suite:Suite, **settings) -> Evaluation:
         "The first base model and the erased one on the same prompts and seeds, counted by the suite's judge."
         return evaluate_study(self, suite, **settings)
-    def red_team(self, contexts:Sequence[str], attacks:Mapping=ATTACKS, unwanted=None, **settings) -> list:
+    def red_team(self, contexts:Sequence[str], attacks:Mapping|None=None, unwanted=None, **settings) -> list:
         "Attacks that try to bring the concept back, counted by `unwanted` (by default the reward) and saved."
         return attack_study(self, contexts, attacks, unwanted, **settings)
     def next_round(self) -> 'Study':

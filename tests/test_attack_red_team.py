@@ -92,6 +92,9 @@ def test_successes_without_an_attack_are_counted_in_and_told_apart():
     assert (second.plain, second.success.k) == ([False, True], 2)
     with pytest.raises(HfiError, match='no prompts to attack'):
         run_attack(pipe, replace(threat, contexts=[]), replay, None)
+    tokenless = replace(threat, token=None)
+    with pytest.raises(HfiError, match='none to replay'): red_team(pipe, tokenless, None, dict(a=replay))
+    assert len(concept_inversion(pipe, tokenless, **FEW['concept_inversion']).found) == len(threat.contexts)
     words = backbone_of(pipe).vocabulary(['openmoji']).tolist()
     assert 'openmoji' not in [backbone_of(pipe).encoders[0][0].decode([i]).strip() for i in words]
 

@@ -63,6 +63,8 @@ def test_wrong(tmp_path):
     assert 'is no study yet: begin one with `hfi generate' in said('status', tmp_path)
     assert 'no study yet' in said('reward', tmp_path)
     assert '--images and --model' in said('erase', tmp_path)
+    mixed = said('erase', tmp_path, tmp_path/'prompts.txt', '--out', tmp_path/'x')
+    assert '--out goes with --images or --leco' in mixed and 'hfi export' in mixed
     assert 'no model: give --model' in said('erase', '--images', pictures)
     assert 'cannot be read' in said('erase', '--leco', tmp_path/'none.yaml', '--model', 'emoji')
     assert 'is no folder' in said('erase', '--images', tmp_path/'none', '--model', 'emoji')

@@ -40,7 +40,10 @@ def test_study(tmp_path):
     assert chosen['safe_prompts']
     again = Study(tmp_path) # all that follows comes from the files
     assert again.name == 'openmoji' and again.simulated and again.stages.state('selection') == 'done'
+    token, images = erased_examples(again)
+    assert token is None and len(images) == chosen['clusters'].count(0)
     tokens = again.invert(steps=2, every=1, batch=2)
+    assert erased_examples(again)[0].name == tokens[0].name and len(erased_examples(again)[1]) == len(images)
     assert all(t.meta['simulated'] for t in tokens) and sum(len(t.meta['top']) for t in tokens) == 6
     assert len(again.check(['house'], steps=2)) == len(tokens)
     mended = again.invert(only=1, vectors=2, steps=2, every=1, batch=2)

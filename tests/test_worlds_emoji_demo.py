@@ -26,7 +26,7 @@ def test_a_demonstration_that_was_stopped_goes_on_at_the_stage_it_was_in(tmp_pat
     def halting():
         if stop: raise KeyboardInterrupt
         done.append('label')
-    def stages(task):
+    def stages(task, purpose):
         return dict(generate=lambda: done.append('generate'), label=halting, attack=lambda: done.append('attack'),
                     report=lambda: done.append('report'))
     monkeypatch.setattr('hfi_nb.worlds.emoji.demo.demo_stages', stages)
@@ -36,8 +36,12 @@ def test_a_demonstration_that_was_stopped_goes_on_at_the_stage_it_was_in(tmp_pat
     for attacks in (False, True):
         with pytest.raises(HfiError, match='evaluation.json'):
             demo_study(tmp_path/'demo', attacks=attacks, log=done.append)
-    assert [text.split()[0] for text in done] == ['generate', 'label', 'label', 'report', 'report', 'attack', 'attack',
-                                                  'report', 'report']
+    ends = ['attack', 'attack', 'report', 'report']
+    assert [text.split()[0] for text in done] == ['generate', 'label', 'label', 'report', 'report', *ends]
+    done.clear()
+    with pytest.raises(HfiError, match='evaluation.json'):
+        demo_study(tmp_path/'demo', purpose='weights', attacks=True, log=done.append)
+    assert [text.split()[0] for text in done] == ends # the feedback serves another purpose, too
 
 
 def test_looks(tmp_path):

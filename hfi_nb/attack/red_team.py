@@ -37,7 +37,7 @@ class ThreatModel:
     base:DiffusionPipeline # before erasing
     contexts:list # harmless prompts, one image each
     word:str # the concept's own word
-    token:SoftToken # the one that was erased; of several, the largest cluster's
+    token:SoftToken|None # the one that was erased; of several, the largest cluster's; None: prompts were erased
     images:list # PIL, of the concept, or of that cluster
     concept:Concept = Concept('unwanted') # how a token is written
     seed:int = 0
@@ -106,7 +106,8 @@ def run_attack(
 
 # %% ../../nbs/10_redteam.ipynb #2966b1b7
 def replay(erased:DiffusionPipeline, threat:ThreatModel) -> AttackResult:
-    "The soft token that was erased."
+    "The soft token that was erased; `HfiError` where there was none."
+    if threat.token is None: raise HfiError('no soft token was erased, so there is none to replay: leave it out')
     return AttackResult(backbone_of(erased).encode(threat.write(threat.token.name), [threat.token]), 0)
 
 # %% ../../nbs/10_redteam.ipynb #2c725421
@@ -115,7 +116,8 @@ def concept_inversion(
     steps:int=100, vectors:int=1, start:str|None=None, batch:int|None=None,
 ) -> AttackResult:
     "A new token for the concept, learned on the erased model; it starts where the erased one did."
-    start = start or threat.concept.start or threat.token.meta.get('init') or 'style'
+    begun = threat.token.meta.get('init') if threat.token else None
+    start = start or threat.concept.start or begun or 'style'
     loop = Inversion(erased, [Cluster(threat.images, start=start)], threat.concept, vectors, batch, seed=threat.seed)
     for _ in range(steps): loop.train_step()
     token = SoftToken('<again>', loop.rows.detach().cpu())
@@ -222,13 +224,15 @@ def red_team(
     erased:DiffusionPipeline,
     threat:ThreatModel,
     unwanted:Callable, # PIL images → booleans
-    attacks:Mapping|None=None, # name → attack; default: `ATTACKS`
+    attacks:Mapping|None=None, # name → attack; default: those of `ATTACKS` that there is something for
     folder:str|Path|None=None, # keeps what each attack found, as `<name>.safetensors`
     **sampling, # steps, guidance, sampler: see `sample`
 ) -> list: # of AttackOutcomes
     "Run attacks by name; the images without attack are sampled once for all of them."
+    attacks = attacks or {name: attack for name, attack in ATTACKS.items() if threat.token or attack is not replay}
+    if replay in attacks.values() and threat.token is None: replay(erased, threat) # says so before any work
     plain, outcomes = unattacked(erased, threat, unwanted, **sampling), []
-    for name, attack in (attacks or ATTACKS).items():
+    for name, attack in attacks.items():
         outcomes.append(run_attack(erased, threat, attack, unwanted, name, plain, **sampling))
         if folder: save_attack(outcomes[-1].attack, erased, Path(folder)/f'{name}.safetensors')
     return outcomes
