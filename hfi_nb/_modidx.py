@@ -626,6 +626,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'hfi_nb/erasing/closed_form.py'),
                                             'hfi_nb.erasing.closed_form.edit_projections': ( 'closed_form.html#edit_projections',
                                                                                              'hfi_nb/erasing/closed_form.py'),
+                                            'hfi_nb.erasing.closed_form.held_sum': ( 'closed_form.html#held_sum',
+                                                                                     'hfi_nb/erasing/closed_form.py'),
                                             'hfi_nb.erasing.closed_form.last_word_rows': ( 'closed_form.html#last_word_rows',
                                                                                            'hfi_nb/erasing/closed_form.py'),
                                             'hfi_nb.erasing.closed_form.nearest_targets': ( 'closed_form.html#nearest_targets',

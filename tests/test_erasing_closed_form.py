@@ -14,11 +14,12 @@ from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts
 def test_uce_keeps_everything_at_large_λ_and_sends_the_concept_to_its_target_at_small_λ():
     torch.manual_seed(0)
     W0, C, G, P = (torch.randn(n, 8, dtype=torch.float64) for n in (16, 3, 3, 4))
-    assert torch.allclose(solve_edit(W0, C, G, P, 1e9), W0, atol=1e-6)
-    W = solve_edit(W0, C, G, P, 1e-8)
+    K = held_sum(P[:, None], torch.ones(4))
+    assert torch.allclose(solve_edit(W0, C, G, K, 1e9), W0, atol=1e-6)
+    W = solve_edit(W0, C, G, K, 1e-8)
     assert torch.allclose(W@C.T, W0@G.T, atol=1e-4) and torch.allclose(W@P.T, W0@P.T, atol=1e-4)
     lam = .5 # the solution makes the gradient of the objective zero
-    W = solve_edit(W0, C, G, P, lam).requires_grad_()
+    W = solve_edit(W0, C, G, K, lam).requires_grad_()
     ((W@C.T-W0@G.T).square().sum()+(W@P.T-W0@P.T).square().sum()+lam*(W-W0).square().sum()).backward()
     assert W.grad.abs().max() < 1e-9
 
@@ -74,7 +75,7 @@ def test_rows_count_as_means_over_prompts_k_for_k_tokens_prompts_that_share_no_p
             pipe, make_targets(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=None), retain,
             eta)
     one, many = rows(1), rows(40)
-    assert torch.allclose(one[2].T@one[2], many[2].T@many[2], rtol=1e-4, atol=1e-3) # more of the same changes nothing
+    assert torch.allclose(one[2], many[2], rtol=1e-4, atol=1e-3) # more of the same changes nothing
     one, two = (concept_rows(pipe, make_targets(pipe, ['openmoji']*k, contexts=['house']))[0] for k in (1, 2))
     assert torch.allclose(two.T@two, 2**.5*one.T@one, rtol=1e-4, atol=1e-3) # but for one more token
     few = make_targets(pipe, ['openmoji'], contexts=['house'])
@@ -89,11 +90,12 @@ def test_the_authors_rows_are_the_last_words_and_a_phrase_becomes_the_first_posi
     pipe = load_pipeline()
     net = backbone_of(pipe)
     targets = make_targets(pipe, ['ink', 'noto'], contexts=['house'], safe=['cat face', 'house'], safe_images=None)
-    C, G, P = last_word_rows(pipe, targets, retain=4.)
+    C, G, K = last_word_rows(pipe, targets, retain=4.)
     asked, safe, none = (net.encode(texts).tokens
                          for texts in (['in the style of ink', 'in the style of noto'], ['cat face', 'house'], [None]))
     assert torch.allclose(C, asked[:, 5].double())
-    assert torch.allclose(P, 2*torch.stack([safe[0, 2], safe[1, 1]]).double())
+    held = torch.stack([safe[0, 2], safe[1, 1]]).double()
+    assert torch.allclose(K, 4*held.T@held)
     assert torch.allclose(G, none[[0, 0], 0].double())
 
 
