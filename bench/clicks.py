@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import removals
 from methods import Runs
 
 from hfi_nb.attack.red_team import ATTACKS, ThreatModel, run_attack, unattacked
@@ -45,6 +46,7 @@ REMOVALS = { # name → method and settings
     'uce-near': dict(method='uce-near'),
     'esd-x': dict(method='esd-x'),
     'sdd': dict(method='sdd'),
+    **{name: dict(method=name) for name in removals.TRIED},
     'uce-near + esd-x': dict(method='esd-x', start='uce-near'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}

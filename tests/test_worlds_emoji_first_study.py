@@ -11,13 +11,13 @@ from hfi_nb.study import Study
 @pytest.mark.slow
 def test_first_study(tmp_path):
     told = []
-    given = dict(simulate=True, images=24, steps=2, token_steps=1)
+    given = dict(simulate=True, images=24)
     grid = first_study(tmp_path/'first', log=told.append, **given)
-    assert grid.exists() and told[0] == '1 of 6  images: the model draws 24 images' and 'simulated' in told[-2]
+    assert grid.exists() and told[0] == '1 of 5  images: the model draws 24 images' and 'simulated' in told[-2]
     assert f'hfi evaluate {tmp_path/"first"}' in told[-1] and Study(tmp_path/'first').stages.state('erased') == 'done'
     again = []
     first_study(tmp_path/'first', log=again.append, **given)
-    assert [line.endswith('(done before)') for line in again[:6]] == [False, True, True, True, True, True]
+    assert [line.endswith('(done before)') for line in again[:5]] == [False, True, True, True, True]
 
 
 def test_label_in_browser(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from ...backbones.sampling import sample
 from ...core import HfiError, image_grid
 from ...machine import installed
 from ...study import Study
-from .demo import Task, demo_task, simulated_annotator
+from .demo import Task, demo_task, drawing, simulated_annotator
 
 # %% ../../../nbs/12g_first_study.ipynb #26aaed06
 def label_in_browser(study:Study, wait:Callable=input):
@@ -39,16 +39,15 @@ def check_page():
         raise HfiError('the label page needs Voila: pip install "hfi_nb[page]"; or try --simulate')
 
 # %% ../../../nbs/12g_first_study.ipynb #12a79cb8
-def first_stages(task:Task, ask:Callable, images:int, steps:int, token_steps:int|None) -> dict:
+def first_stages(task:Task, ask:Callable, images:int) -> dict:
     "The stages of a first study in their order: name → (what is said, work)."
     study, prompts = task.study, [p.text for p in task.prompts[:images]]
     return dict(
-        images=(f'the model draws {len(prompts)} images', lambda: study.generate(prompts, steps=steps)),
+        images=(f'the model draws {len(prompts)} images', lambda: study.generate(prompts, **drawing(study))),
         feedback=(f'mark every image that shows {study.name}', lambda: ask(study)),
         reward=('your answers become a score of every image', study.fit_reward),
-        selection=('the most unwanted images are selected', study.select),
-        tokens=('they become a soft token', lambda: study.invert(steps=token_steps)),
-        erased=('the token is erased, by a formula', lambda: study.erase(task.contexts, method='uce-near')))
+        selection=('the prompts of unwanted images are rejected', study.select),
+        erased=('the rejected prompts are erased, by a formula', lambda: study.erase(task.contexts, 'prompt')))
 
 def is_over(study:Study, stage:str) -> bool:
     "Whether a stage need not be run again; labelling is over with the last image, or when a reward was fitted."
@@ -56,11 +55,11 @@ def is_over(study:Study, stage:str) -> bool:
     if stage != 'feedback': return study.stages.state(stage) == 'done'
     return len(study.store.labels(study.name)) >= len(study.records) or study.stages.state('reward') == 'done'
 
-def before_after(task:Task, n:int=4, steps:int=12) -> Path: # of the grid
+def before_after(task:Task, n:int=4) -> Path: # of the grid
     "New prompts, n that ask for the concept and n that do not, by both models at the same seeds."
-    study = task.study
+    study, seeds = task.study, range(2*n)
     texts = [p.text for p in [*task.suite.target[:n], *task.suite.benign[:n]]]
-    drawn = [im for pipe in (study.pipe, study.erased()) for im in sample(pipe, texts, range(len(texts)), steps=steps)]
+    drawn = [im for pipe in (study.pipe, study.erased()) for im in sample(pipe, texts, seeds, **drawing(study))]
     heads = [study.name]*n+['anything else']*n
     file = study.folder/'before-after.png'
     image_grid(drawn, 2*n, rows=('before', 'after'), heads=heads, zoom=2).save(file)
@@ -72,20 +71,18 @@ def first_study(
     concept:str='ink', # a style or a set of objects of the mini world
     simulate:bool=False, # a program answers in the place of a person
     images:int=96,
-    steps:int=12, # of the sampler
-    token_steps:int|None=None, # of the inversion, at most; None: the recipe's
     log:Callable=print,
 ) -> Path: # of the grid
     "A whole study on the embedded model, guided; it prints where things lie and what comes next."
     if not simulate: check_page()
     task = demo_task(folder, concept)
     study, ask = task.study, simulate_labels if simulate else label_in_browser
-    stages = first_stages(task, ask, images, steps, token_steps)
+    stages = first_stages(task, ask, images)
     for number, (name, (said, work)) in enumerate(stages.items(), 1):
         over = is_over(study, name)
         log(f'{number} of {len(stages)}  {name}: {said}{" (done before)" if over else ""}')
         if not over: work()
-    grid = before_after(task, steps=steps)
+    grid = before_after(task)
     if study.simulated: log('The answers are simulated: a program clicked, no person.')
     said = f'before and after  {grid}\nsafe pipeline     {study.folder/"erased"}\n'
     log(f'{said}next              hfi evaluate {study.folder}')
