@@ -655,6 +655,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'hfi_nb/erasing/distill.py'),
                                         'hfi_nb.erasing.distill.Erasure.safe_points': ( 'distill.html#erasure.safe_points',
                                                                                         'hfi_nb/erasing/distill.py'),
+                                        'hfi_nb.erasing.distill.Erasure.safe_prompts': ( 'distill.html#erasure.safe_prompts',
+                                                                                         'hfi_nb/erasing/distill.py'),
                                         'hfi_nb.erasing.distill.Erasure.terms': ('distill.html#erasure.terms', 'hfi_nb/erasing/distill.py'),
                                         'hfi_nb.erasing.distill.Erasure.train_step': ( 'distill.html#erasure.train_step',
                                                                                        'hfi_nb/erasing/distill.py'),

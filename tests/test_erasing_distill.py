@@ -100,6 +100,12 @@ def test_preservation_is_the_formula_with_the_empty_prompt_in_every_fourth_place
     with torch.no_grad():
         expected = (backbone_of(begun).output(z, t, c)-net.output(z, t, c)).square().mean()
         assert expected > 0 and torch.allclose(loop.preservation(), expected, rtol=1e-4)
+    images = sample(pipe, safe, [0, 1], steps=2)
+    beside = make_targets(pipe, ['ink'], safe=safe, safe_images=images, rejected=['an owl'])
+    asked = Erasure(pipe, beside, batch=5, trajectories=1, steps=2).safe_prompts(i).tokens
+    def held_as(row): return (beside.c_held.tokens == row).flatten(1).all(1).nonzero().flatten().tolist()
+    assert all(held_as(asked[n])[0] >= len(safe) for n in (1, 3))
+    assert held_as(asked[2]) == [int(i[2])] and torch.equal(asked[[0, 4]], beside.empty.tokens[[0, 0]])
     assert torch.allclose(list(loop.terms())[1], 7*loop.preservation()) and len(list(loop.terms())) == 2
     assert len(list(Erasure(pipe, targets, retain=0., batch=2, trajectories=1, steps=2).terms())) == 1
     # no safe images

@@ -181,11 +181,19 @@ class Erasure(Loop):
         i, t, eps = shard(i), shard(t), shard(eps)
         return self.net.corrupt(z_safe[i], eps, t), t, eps, i
 
+    def safe_prompts(self, i:torch.Tensor) -> Condition: # one row each
+        "What safe images i are asked with. Of four one has the empty prompt, and two a word of the vocabulary if held."
+        targets, n = self.targets, self.settings.batch
+        place, c = shard(torch.arange(n)).to(targets.z_safe.device), targets.c_safe[i]
+        if len(words := targets.c_held[len(targets.c_safe):]):
+            j = shard(torch.randint(len(words), (n,), generator=self.generator))
+            c = Condition.where(place % 2 == 1, words[j], c)
+        return Condition.where(place % 4 == 0, targets.empty, c)
+
     def preservation(self) -> torch.Tensor:
-        "The retain loss (ours): on safe images the student stays with the base; every fourth has the empty prompt."
+        "The retain loss (ours): on safe images the student stays with the base, for their own prompts and others."
         z, t, _, i = self.safe_points()
-        empty = (shard(torch.arange(self.settings.batch)) % 4 == 0).to(z.device)
-        c = Condition.where(empty, self.targets.empty, self.targets.c_safe[i])
+        c = self.safe_prompts(i)
         with torch.no_grad(): base = self.predict(z, t, c, student=False)
         return distance_to(self.predict(z, t, c), base)
 

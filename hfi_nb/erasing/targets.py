@@ -34,7 +34,7 @@ class Targets:
     c_safe:Condition # k rows, prompts that must stay
     c_anchor:Condition # k rows, the same prompts with the concept; no rows where they were not asked for
     z_safe:torch.Tensor # (k, ch, h, w) latents of the safe images; no rows where there are none
-    c_held:Condition # what a formula holds in place: the safe prompts, words of the vocabulary, or both
+    c_held:Condition # what is held in place: the safe prompts, then words of the vocabulary where they are needed
     share_held:torch.Tensor # how much each row of c_held counts; one in all
     empty:Condition # one row, no prompt; where there is a phrase, aligned with it
     rejected:torch.Tensor # (m,) whether the row is a rejected prompt
@@ -269,7 +269,7 @@ def make_targets(
     weights:Sequence[float]|None=None, # one per token: how often it is learned from; None: all alike
     rejected:Sequence=(), # prompts of images that were rejected: texts, or pairs (text, weight)
     anchors:bool=True, # whether safe prompts with the concept are needed, as by concept ablation
-    spare:int=400, # words of the vocabulary that stand in for safe prompts; only formulas need many
+    spare:int=400, # words of the vocabulary that stand in for safe prompts or beside them; only formulas need many
 ) -> Targets:
     "Encode what is to be erased and what is to stay; `HfiError`, before any work, for a prompt that is too long."
     tokens, contexts, safe = as_list(tokens, 'tokens'), as_list(contexts, 'contexts'), as_list(safe, 'safe')
