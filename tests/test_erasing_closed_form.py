@@ -72,15 +72,14 @@ def test_rows_count_as_means_over_prompts_k_for_k_tokens_prompts_that_share_no_p
     pipe = load_pipeline()
     def rows(n, retain=8., eta=1.):
         return concept_rows(
-            pipe, make_targets(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=None), retain,
-            eta)
+            make_targets(pipe, ['openmoji'], contexts=['house']*n, safe=['cat face']*n, safe_images=None), retain, eta)
     one, many = rows(1), rows(40)
     assert torch.allclose(one[2], many[2], rtol=1e-4, atol=1e-3) # more of the same changes nothing
-    one, two = (concept_rows(pipe, make_targets(pipe, ['openmoji']*k, contexts=['house']))[0] for k in (1, 2))
+    one, two = (concept_rows(make_targets(pipe, ['openmoji']*k, contexts=['house']))[0] for k in (1, 2))
     assert torch.allclose(two.T@two, 2**.5*one.T@one, rtol=1e-4, atol=1e-3) # but for one more token
     few = make_targets(pipe, ['openmoji'], contexts=['house'])
-    C, G, _ = concept_rows(pipe, few, eta=1.)
-    assert torch.allclose(G, 2*concept_rows(pipe, few)[1]-C, atol=1e-5) and torch.equal(concept_rows(pipe, few)[0], C)
+    C, G, _ = concept_rows(few, eta=1.)
+    assert torch.allclose(G, 2*concept_rows(few)[1]-C, atol=1e-5) and torch.equal(concept_rows(few)[0], C)
     both = make_targets(pipe, ['ink', 'noto'], contexts=['house'], safe=['cat face'], safe_images=None,
                         rejected=[('owl', 3.), 'fox'])
     assert torch.allclose(shares(both), torch.tensor([2**.5/4]*4+[.75, .25]))
@@ -90,13 +89,26 @@ def test_the_authors_rows_are_the_last_words_and_a_phrase_becomes_the_first_posi
     pipe = load_pipeline()
     net = backbone_of(pipe)
     targets = make_targets(pipe, ['ink', 'noto'], contexts=['house'], safe=['cat face', 'house'], safe_images=None)
-    C, G, K = last_word_rows(pipe, targets, retain=4.)
+    C, G, K = last_word_rows(targets, retain=4.)
     asked, safe, none = (net.encode(texts).tokens
                          for texts in (['in the style of ink', 'in the style of noto'], ['cat face', 'house'], [None]))
     assert torch.allclose(C, asked[:, 5].double())
     held = torch.stack([safe[0, 2], safe[1, 1]]).double()
     assert torch.allclose(K, 4*held.T@held)
     assert torch.allclose(G, none[[0, 0], 0].double())
+
+
+def test_what_reads_the_pooled_row_alone_is_edited_with_the_words_but_not_by_the_authors_rows():
+    pipe = load_pipeline('emoji-flow')
+    [W0] = backbone_of(pipe).kv_projections(pooled=True).values()
+    targets = make_targets(pipe, ['ink'], contexts=['house'], safe=['house in the style of noto'], safe_images=None)
+    c_s, c_0 = targets.c_s.pooled.double(), targets.c_0.pooled.double()
+    def missed(model):
+        [W] = backbone_of(model).kv_projections(pooled=True).values()
+        return float((c_s@W.T-c_0@W0.T).norm())
+    theirs = uce(pipe, targets, eta=0., rows='last')
+    assert missed(uce(pipe, targets, eta=0.)) < .8*missed(theirs) and missed(theirs) == missed(pipe)
+    assert not backbone_of(load_pipeline()).kv_projections(pooled=True)
 
 
 def test_the_aim_is_the_nearest_of_the_safe_prompts_and_the_phrase_alone_has_none():

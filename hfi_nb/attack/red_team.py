@@ -127,11 +127,14 @@ def concept_inversion(
 # %% ../../nbs/10_redteam.ipynb #e42e6c03
 def rece_embedding(erased:DiffusionPipeline, threat:ThreatModel, reg:float=.1) -> AttackResult:
     "Embeddings whose keys and values in the erased model are those of the concept in the base model (2407.12383)."
-    base = backbone_of(threat.base)
-    condition, old, new = base.encode(threat.asked()), base.kv_projections(), backbone_of(erased).kv_projections()
-    words = condition.tokens
-    found = returning_embeddings(new, old, in_float64(words.flatten(0, 1)), reg).view_as(words).to(words)
-    return AttackResult(replace(condition, tokens=found), 0)
+    base, net = backbone_of(threat.base), backbone_of(erased)
+    c = base.encode(threat.asked())
+    def returning(x, pooled):
+        old, new = base.kv_projections(pooled), net.kv_projections(pooled)
+        return returning_embeddings(new, old, in_float64(x.flatten(0, -2)), reg).view_as(x).to(x)
+    found = dict(tokens=returning(c.tokens, False))
+    if net.pooled_names(): found |= dict(pooled=returning(c.pooled, True))
+    return AttackResult(replace(c, **found), 0)
 
 # %% ../../nbs/10_redteam.ipynb #0bb801cc
 def genetic_search(

@@ -85,6 +85,7 @@ class Recipe:
     max_sequence_length:int = 0 # rows that T5 gives, or zeros in its place; 0: as many as the stock pipeline takes
     relative_lam:float = .25739 # λ of UCE and RECE, as a share of what the empty prompt's rows weigh
     relative_lam_near:float = .0128695 # the same for the closed form aimed at safe prompts
+    relative_lam_pooled:float = 100. # the same for the pooled row, which SD 3 and FLUX read beside the words
     paper:dict = field(default_factory=dict) # method → settings as its authors published them for this model
 
     def updates_for(self, tokens:int) -> int: return max(self.updates, self.updates_per_token*tokens)
@@ -287,9 +288,10 @@ class Network:
         chosen = self.learning(scope)
         return {k: w.detach().float().clone() for k, w in self.denoiser.named_parameters() if k in chosen}
 
-    def kv_projections(self) -> dict: # name → matrix, float64
-        "The matrices through which the denoiser reads a prompt."
-        chosen = self.kv_names()
+    def pooled_names(self) -> set: return set() # of matrices that read the pooled row and nothing else
+    def kv_projections(self, pooled:bool=False) -> dict: # name → matrix, float64
+        "The matrices through which the denoiser reads a prompt's words, or its pooled row."
+        chosen = self.pooled_names() if pooled else self.kv_names()
         return {k: in_float64(w.detach().float()) for k, w in self.denoiser.named_parameters() if k in chosen}
 
     def freeze(self):

@@ -106,6 +106,7 @@ class MMDiTBackbone(FlowWalk):
         text = {k for k in attention if TEXT_ATTENTION.search(k)}
         return {'attention': attention, 'text-attention': text}.get(scope, everything-attention)
     def kv_names(self) -> set: return {'context_embedder.weight'} # exact for the first block only
+    def pooled_names(self) -> set: return {'time_text_embed.text_embedder.linear_1.weight'}
     def heard(self, args:tuple, kwargs:dict) -> Condition:
         return Condition(kwargs['encoder_hidden_states'], kwargs['pooled_projections'])
     def told(self, condition:Condition, dtype) -> dict: # what the network is told of a prompt

@@ -92,7 +92,7 @@ class Walk(Prediction):
 EMBEDDED_RECIPE = Recipe(
     'the embedded UNet', 'measured', 'nbs/08_distill.ipynb, nbs/07_inversion.ipynb',
     str(data_dir()/'emoji'/'model'/'clip'), steps=20, guidance=3.,
-    lr=2e-3, lora_lr=2e-3, updates=90, updates_per_token=12, batch=16,
+    lr=2e-3, lora_lr=2e-3, updates=90, updates_per_token=20, batch=16,
     trajectories=16, trajectory_steps=12, trajectory_guidance=3.)
 PUBLISHED = 'published, not measured here'
 SD_SOURCES = 'SDD (2307.05977) for removals, Gal et al. (2208.01618) for tokens, the stock pipeline for sampling'

@@ -87,7 +87,7 @@ def lora(
     if rank < 1: raise HfiError(f'rank={rank}: give at least 1')
     net, found, state, kept = backbone_of(base), delta(base, erased), {}, 0.
     scope = net.scopes[0]
-    own = {k for k in net.names(scope) | net.kv_names() if k.endswith('.weight')}
+    own = {k for k in net.names(scope) | net.kv_names() | net.pooled_names() if k.endswith('.weight')}
     matrices = {k: d for k, d in found.items() if d.ndim == 2 and k in own}
     if not matrices:
         raise HfiError(f'the models do not differ in any matrix of {scope}: save_delta keeps other differences')

@@ -13,6 +13,6 @@ def distance_to(output:torch.Tensor, target:torch.Tensor) -> torch.Tensor: # sca
     "Mean squared distance of an output to a target that gets no gradient."
     return (output-target.detach()).square().mean()
 
-def esd_target(base_s, base_0, eta:float=1.): # like base_0
+def esd_target(base_s, base_0, eta:float|torch.Tensor=1.): # like base_0
     "Away from the concept by η, as the base model sees it (2303.07345, eq. 7); η = 0 aims at the answer without it."
     return base_0-eta*(base_s-base_0)
