@@ -47,8 +47,13 @@ def held_sum(held:torch.Tensor, weights:torch.Tensor) -> torch.Tensor: # (d, d)
         found += rows.T@rows
     return found
 
-def words(c:Condition) -> torch.Tensor: return c.tokens # (b, length, d)
-def pooled(c:Condition) -> torch.Tensor: return c.tensors()[1][:, None] # (b, 1, d)
+def words(c:Condition) -> torch.Tensor: # (b, length, d)
+    "The rows of prompts that stand for their words."
+    return c.tokens
+
+def pooled(c:Condition) -> torch.Tensor: # (b, 1, d)
+    "The row that stands for each prompt as a whole."
+    return c.tensors()[1][:, None]
 
 Eta = float|torch.Tensor # one number, or (m, 1, 1)
 
