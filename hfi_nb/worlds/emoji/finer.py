@@ -48,7 +48,7 @@ def train_encoder(
     finer:AutoencoderKL,
     vae:AutoencoderKL, # whose latents are learned
     pictures:torch.Tensor, # uint8, as large as `finer` reads them
-    steps:int=1500,
+    steps:int=1000,
     batch:int=16,
     lr:float=1e-3,
     seed:int=0,
