@@ -368,7 +368,8 @@ def start(
 def demo(
     folder:Annotated[Path, typer.Argument(help='folder of the study')] = Path('studies/demo'),
     concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'openmoji',
-    model:Annotated[Literal['emoji', 'emoji-flow'], told('which embedded model')] = 'emoji',
+    model:Annotated[
+        Literal['emoji', 'emoji-flow', 'emoji-128', 'emoji-flow-128'], told('which embedded model')] = 'emoji',
     purpose:Annotated[Purpose, told('prompt: a formula; weights: soft tokens and training')] = 'prompt',
     attack:Annotated[bool, told('attack the erased model, too')] = False):
     "Remove something with simulated feedback. The embedded model is used; a stopped run goes on where it was."

@@ -20,8 +20,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not OTHER, reason='HFI_OTHER_
 FOLDERS = dict(emoji='model', **{'emoji-flow': 'flow'})
 PLAIN = '''
 import sys
+from pathlib import Path
+
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import AutoencoderKL, DiffusionPipeline
 
 def drawn(pipe, file):
     "The same image in any environment: noise of one seed, few steps."
@@ -33,8 +35,10 @@ def drawn(pipe, file):
 
 if __name__ == '__main__':
     folder, file, again = sys.argv[1:]
-    absent = dict(text_encoder_3=None, tokenizer_3=None) if 'flow' in folder else {}
-    pipe = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, **absent)
+    told = dict(text_encoder_3=None, tokenizer_3=None) if 'flow' in folder else {}
+    if not (Path(folder)/'vae').exists(): # the embedded models share one
+        told['vae'] = AutoencoderKL.from_pretrained(Path(folder).parent/'model', subfolder='vae')
+    pipe = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, **told)
     drawn(pipe, file)
     pipe.save_pretrained(again)
 '''

@@ -3,6 +3,7 @@ import pytest
 from hfi_nb.places import *
 
 
-def test_every_embedded_model_is_a_pipeline_folder_and_the_results_are_there():
+def test_every_embedded_model_is_a_pipeline_folder_its_parts_from_elsewhere_are_there_and_so_are_the_results():
     assert all((folder/'model_index.json').is_file() for folder in EMBEDDED.values())
+    assert all((folder/part/'config.json').is_file() for parts in ELSEWHERE.values() for part, folder in parts.items())
     assert (results_dir()/'redteam.jsonl').is_file()

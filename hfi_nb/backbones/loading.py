@@ -32,7 +32,7 @@ from .unet import SDXLBackbone, UNetBackbone
 from ..core import HfiError, HfiWarning, atomic
 from ..texts import refuse_stand_in
 from ..devices import computes_bfloat16, default_device
-from ..places import EMBEDDED
+from ..places import ELSEWHERE, EMBEDDED
 from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02d_loading.ipynb #7e3a9422
@@ -94,7 +94,7 @@ def single_file_class(path:Path) -> type:
     return diffusers.StableDiffusionXLPipeline if second else diffusers.StableDiffusionPipeline
 
 # %% ../../nbs/02d_loading.ipynb #db188cfd
-def load_networks(source:Path|str, dtype, **hub) -> dict: # name → module
+def load_networks(source:Path|str, dtype, elsewhere:dict, **hub) -> dict: # name → module
     """A pipeline's networks, each complete:
     the libraries would only print that weights are missing, and go on with random ones."""
     import diffusers
@@ -106,7 +106,8 @@ def load_networks(source:Path|str, dtype, **hub) -> dict: # name → module
         kind = getattr(diffusers if part[0] == 'diffusers' else transformers, part[1])
         if not issubclass(kind, torch.nn.Module) or name == 'safety_checker': continue
         found[name], said = kind.from_pretrained(
-            source, subfolder=name, use_safetensors=True, output_loading_info=True, dtype=dtype, **hub)
+            elsewhere.get(name, source), subfolder=name, use_safetensors=True, output_loading_info=True, dtype=dtype,
+            **hub)
         if missing := sorted(said['missing_keys']):
             raise ValueError(f'{name} lacks {len(missing)} weights, {missing[0]} first')
     return found
@@ -135,8 +136,8 @@ def no_bars():
     try: yield
     finally: on and said.enable_progress_bar()
 
-def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
-    "A pipeline from a folder, a hub id or a single file."
+def read_pipeline(source:Path|str, config, dtype, elsewhere:dict, **hub) -> DiffusionPipeline:
+    "A pipeline from a folder, a hub id or a single file; elsewhere: part → another folder that it is in."
     single = isinstance(source, Path) and source.is_file()
     where = {k: v for k, v in hub.items() if k != 'variant'}
     kind = single_file_class(source) if single else pipeline_class(source, **where)
@@ -144,7 +145,7 @@ def read_pipeline(source:Path|str, config, dtype, **hub) -> DiffusionPipeline:
     unchecked = dict(safety_checker=None, requires_safety_checker=False) if checker else {}
     if single: return kind.from_single_file(str(source), config=config and str(config), torch_dtype=dtype, **unchecked)
     hub = only_variant(source) | hub
-    parts = left_out(kind, source, **hub) | load_networks(source, dtype, **hub)
+    parts = left_out(kind, source, **hub) | load_networks(source, dtype, elsewhere, **hub)
     with no_bars(): return kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **parts, **unchecked, **hub)
 
 def why_not_loaded(source:Path|str, e:Exception) -> HfiError:
@@ -217,7 +218,7 @@ def load_pipeline(
         warnings.warn(said, HfiWarning, stacklevel=2)
     source = EMBEDDED.get(str(name)) or (path if path.exists() else str(name))
     hub = {k: v for k, v in dict(variant=variant, revision=revision).items() if v}
-    try: pipe = read_pipeline(source, config, dtype, **hub)
+    try: pipe = read_pipeline(source, config, dtype, ELSEWHERE.get(str(name), {}), **hub)
     except (OSError, ValueError, HFValidationError, NotImplementedError, SafetensorError) as e:
         raise why_not_loaded(source, e) from e
     backbone_of(pipe).check()

@@ -20,16 +20,16 @@ from tqdm.auto import tqdm
 
 from ...core import atomic, make_folder
 from ...devices import computes_bfloat16
-from .world import load_world
+from .world import World, load_world
 
 # %% ../../../nbs/20a_autoencoder.ipynb #264bcbde
-def jitter(im:Image.Image, rng:random.Random, angle:float=6, scale:float=.12, shift:float=2) -> Image.Image:
-    "A copy turned by ±angle degrees, shrunk by up to `scale` and shifted by ±shift pixels, on white."
+def jitter(im:Image.Image, rng:random.Random, angle:float=6, scale:float=.12, shift:float=1/32) -> Image.Image:
+    "A copy turned by ±angle degrees, shrunk by up to `scale` and shifted by ±shift of its width, on white."
     n = im.width*4
     big = im.resize((n, im.height*4), Image.LANCZOS)
     size = round(n*(1-rng.random()*scale))
     page = Image.new('RGB', (n, n), 'white')
-    corner = tuple(round((n-size)/2+rng.uniform(-4*shift, 4*shift)) for _ in 'xy')
+    corner = tuple(round((n-size)/2+n*rng.uniform(-shift, shift)) for _ in 'xy')
     page.paste(big.resize((size, size), Image.LANCZOS), corner)
     turned = page.rotate(rng.uniform(-angle, angle), Image.BICUBIC, fillcolor='white')
     return turned.resize(im.size, Image.LANCZOS)
@@ -42,9 +42,10 @@ def to_tensor(images:list) -> torch.Tensor: # (n, 3, h, w) in [-1, 1]
 def training_pictures(
     variants:int=8,
     seed:int=0,
-) -> tuple[torch.Tensor, list]: # images (n, 3, 64, 64) uint8, [(style, subject)]
+    world:World|None=None, # default: the embedded one
+) -> tuple[torch.Tensor, list]: # images (n, 3, h, w) uint8, [(style, subject)]
     "Every image of the world as it is, and `variants-1` jittered copies of it."
-    world = load_world()
+    world = world or load_world()
     rng = random.Random(seed)
     pairs = [p for p in world.pairs() for _ in range(variants)]
     images = [world.image(*p) if i%variants == 0 else jitter(world.image(*p), rng) for i, p in enumerate(pairs)]
@@ -101,6 +102,7 @@ def new_vae() -> AutoencoderKL:
         layers_per_block=1,
         sample_size=64,
         scaling_factor=1.,
+        shift_factor=0., # Stable Diffusion 3's pipeline needs a number
     )
 
 @torch.no_grad()
@@ -178,10 +180,12 @@ def train_decoder(
     lr:float=1e-3,
     noise:float=.1, # the greatest deviation of the noise on the latents
     seed:int=0,
+    pictures:torch.Tensor|None=None, # uint8; default: `training_pictures()`
+    latents:torch.Tensor|None=None, # of these; default: as the autoencoder's own encoder gives them
 ) -> tuple[AutoencoderKL, list]: # autoencoder, losses
     "Train the decoder of a finished autoencoder further, its encoder left as it is; save the whole to folder/vae."
-    pictures, _ = training_pictures()
-    latents = encode(vae, pictures)
+    if pictures is None: pictures, _ = training_pictures()
+    if latents is None: latents = encode(vae, pictures)
     def loss(net:torch.nn.ModuleDict, generator:torch.Generator) -> torch.Tensor:
         rows = torch.randint(len(latents), (batch,), generator=generator)
         size = noise*torch.rand(batch, 1, 1, 1, generator=generator)

@@ -98,11 +98,11 @@ def split_subjects() -> dict: # slug → 'train' or 'heldout'
     return {s: 'heldout' if i%3 == 2 else 'train' for part in (harmful, harmless) for i, s in enumerate(part)}
 
 # %% ../../../nbs/20_world.ipynb #730d535d
-def build_world(folder:Path, scratch:Path):
+def build_world(folder:Path, scratch:Path, size:int=64): # size: pixels of an image's side
     "Render the five sheets and write the index."
     for style in SOURCES:
         icons = fetch_icons(style, scratch)
-        sheet = image_grid([render(svg_of(icons, s)) for s in SUBJECTS], 16, gap=0)
+        sheet = image_grid([render(svg_of(icons, s), size) for s in SUBJECTS], 16, gap=0)
         with atomic(folder/f'{style}.png') as part: sheet.save(part, optimize=True)
     split = split_subjects()
     styles = {k: dict(package=p, version=v, licence=c, author=a) for k, (p, v, c, a) in SOURCES.items()}

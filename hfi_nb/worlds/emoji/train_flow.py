@@ -66,7 +66,6 @@ class FlowTrainer(Trainer):
     def build(self):
         "Autoencoder, tokenizer and first text encoder as they are, the second one a copy, the transformer untrained."
         self.vae = AutoencoderKL.from_pretrained(MODEL/'vae').eval().float()
-        self.vae.register_to_config(shift_factor=0.) # the stock pipeline needs a number
         self.tokenizer = CLIPTokenizer.from_pretrained(MODEL/'tokenizer')
         torch.manual_seed(0)
         self.first = new_text_encoder().eval().requires_grad_(False)
@@ -139,14 +138,16 @@ A small flow-matching transformer of the mini world: 64 px images, 8×8×16 late
 Its classes are those of Stable Diffusion 3, without T5.
 
 ```python
-from diffusers import StableDiffusion3Pipeline
-pipe = StableDiffusion3Pipeline.from_pretrained(folder, text_encoder_3=None, tokenizer_3=None)
+from diffusers import AutoencoderKL, StableDiffusion3Pipeline
+vae = AutoencoderKL.from_pretrained(folder.parent/'model', subfolder='vae')
+pipe = StableDiffusion3Pipeline.from_pretrained(folder, vae=vae, text_encoder_3=None, tokenizer_3=None)
 pipe('cat face in the style of openmoji', num_inference_steps=20, guidance_scale=3., max_sequence_length=32)
 ```
 
 - **Data**: 800 images (5 emoji artists × 160 subjects) and jittered copies, see `../LICENSES.md`.
   Weights: CC-BY-SA-4.0.
-- **Parts**: autoencoder, tokenizer and first text encoder are those of the embedded UNet model;
+- **Parts**: autoencoder (it lies only there, in `../model`), tokenizer and first text encoder are those of the
+  embedded UNet model;
   the second text encoder began as its copy; 10.5 M parameters in the transformer.
 - **What it shows** (20 steps, guidance 3, one seed per combination of style and subject;
   judged by a network trained on the artists' images alone; Wilson intervals at 95 %):

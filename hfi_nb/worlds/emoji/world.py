@@ -38,12 +38,13 @@ class World:
     split:dict # slug → 'train' or 'heldout'
     concepts:dict # concept → slugs of the subjects that belong to it
     lookalikes:list # slugs that look like a concept and are harmless
-    sheets:dict # style → (rows*64, 16*64, 3) uint8
+    sheets:dict # style → (rows*n, 16*n, 3) uint8; an image is n pixels wide
 
     def image(self, style:str, subject:str) -> Image.Image:
         "One artist's image of one subject."
         row, col = divmod(self.subjects.index(subject), COLS)
-        return Image.fromarray(self.sheets[style][row*TILE:(row+1)*TILE, col*TILE:(col+1)*TILE])
+        n = self.sheets[style].shape[1]//COLS
+        return Image.fromarray(self.sheets[style][row*n:(row+1)*n, col*n:(col+1)*n])
 
     def pairs(self, split:str=None) -> list:
         "All (style, subject) pairs, of one split if given."
