@@ -106,7 +106,7 @@ def run_attack(
 
 # %% ../../nbs/10_redteam.ipynb #2966b1b7
 def replay(erased:DiffusionPipeline, threat:ThreatModel) -> AttackResult:
-    "The soft token that was erased; `HfiError` where there was none."
+    "The soft token that was erased."
     if threat.token is None: raise HfiError('no soft token was erased, so there is none to replay: leave it out')
     return AttackResult(backbone_of(erased).encode(threat.write(threat.token.name), [threat.token]), 0)
 
