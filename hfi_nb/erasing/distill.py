@@ -193,9 +193,9 @@ class Erasure(Loop):
     def preservation(self) -> torch.Tensor:
         "The retain loss (ours): on safe images the student stays with the base, for their own prompts and others."
         z, t, _, i = self.safe_points()
-        c = self.safe_prompts(i)
+        c, kinds = self.safe_prompts(i), 1+(len(self.targets.c_held) > len(self.targets.c_safe))
         with torch.no_grad(): base = self.predict(z, t, c, student=False)
-        return distance_to(self.predict(z, t, c), base)
+        return kinds*distance_to(self.predict(z, t, c), base) # half of the points are words, and each half counts λ
 
     def terms(self):
         "The loss, term by term: removal and, where there are safe images, λ times preservation."
