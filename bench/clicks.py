@@ -45,6 +45,7 @@ REMOVALS = { # name → method and settings
     'uce': dict(method='uce'),
     'uce-near': dict(method='uce-near'),
     'esd-x': dict(method='esd-x'),
+    'esd-x, retain 1.5': dict(method='esd-x', retain=1.5),
     'sdd': dict(method='sdd'),
     **{name: dict(method=name) for name in removals.TRIED},
     'uce-near + esd-x': dict(method='esd-x', start='uce-near'),

@@ -140,8 +140,8 @@ def erase_in_study(
     alone:Sequence[str], # options that were given and only serve without a study
 ):
     "The stage of a study that erases: its cost, then what it did."
-    for name in alone:
-        raise HfiError(f'--{name.replace("_", "-")} goes with --images or --leco, a study has its own: leave it out '
+    if alone:
+        raise HfiError(f'--{alone[0].replace("_", "-")} goes with --images or --leco, a study has its own: leave it out '
                        f'(`hfi export {folder} FOLDER` writes the difference or a LoRA)')
     from hfi_nb.concept import insert_phrase
     needed = 'selection' if settings['purpose'] == 'prompt' else 'tokens'
