@@ -29,6 +29,7 @@ from hfi_nb.core import Rate, read_json, read_jsonl, write_json
 from hfi_nb.erasing.erase import erase, erasing_facts
 from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.study import Study
+from hfi_nb.worlds.emoji.demo import drawing
 from hfi_nb.worlds.emoji.world import load_judge, load_world, make_prompts
 
 NEW_SETS = dict(
@@ -51,8 +52,6 @@ REMOVALS = { # name → method and settings
     'uce-near + esd-x': dict(method='esd-x', start='uce-near'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
-DRAWING = { # alike for candidates and for what is counted
-    'emoji': dict(steps=8, sampler='dpm'), 'emoji-flow': dict(steps=12)}
 OUT = {'emoji': 'bench/results/clicks.jsonl', 'emoji-flow': 'bench/results/clicks_flow.jsonl'}
 ANSWERS = 64, 32, 28 # before the first reward, and those asked for after each; fewer where there are hidden repeats
 FORMS = (1, 3, 4, 5) # wordings that no candidate has
@@ -91,7 +90,7 @@ class Clicks:
     @cached_property
     def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', self.model, self.concept)
     @property
-    def drawing(self) -> dict: return DRAWING[self.model]
+    def drawing(self) -> dict: return drawing(self.study) # alike for candidates and for what is counted
     @property
     def concept(self) -> Concept: return Concept(self.name, 'object' if self.name in SETS else 'style')
     @property

@@ -141,8 +141,8 @@ def erase_in_study(
 ):
     "The stage of a study that erases: its cost, then what it did."
     if alone:
-        raise HfiError(f'--{alone[0].replace("_", "-")} goes with --images or --leco, a study has its own: leave it out '
-                       f'(`hfi export {folder} FOLDER` writes the difference or a LoRA)')
+        raise HfiError(f'--{alone[0].replace("_", "-")} goes with --images or --leco, a study has its own: leave it '
+                       f'out (`hfi export {folder} FOLDER` writes the difference or a LoRA)')
     from hfi_nb.concept import insert_phrase
     needed = 'selection' if settings['purpose'] == 'prompt' else 'tokens'
     texts, study = read_lines(contexts), open_study(existing_study(folder, needed))
