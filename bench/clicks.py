@@ -90,7 +90,7 @@ class Clicks:
     @cached_property
     def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', self.model, self.concept)
     @property
-    def drawing(self) -> dict: return drawing(self.study) # alike for candidates and for what is counted
+    def drawing(self) -> dict: return drawing(self.study, steps=8) # alike for candidates and counts
     @property
     def concept(self) -> Concept: return Concept(self.name, 'object' if self.name in SETS else 'style')
     @property

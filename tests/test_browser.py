@@ -183,6 +183,7 @@ def test_large_images_are_hidden_until_they_are_looked_at(lab, driver):
     page.says('.hfi-error', '1 image has not been shown yet')
     page.press('h')
     shown(4, 'none')
+    page.until(lambda: not page.text('.hfi-error'), what='the refusal gone once everything was seen')
     assert page.text('.hfi-do-show span') == 'Blur'
     page.press('+')
     page.until(lambda: page.js("return document.querySelector('.hfi-magnifier').open"), what='a large image')

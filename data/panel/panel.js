@@ -86,8 +86,8 @@ function magnifier(host) {
 
 // What has been seen of the page on the screen, and since when it is there.
 class Sight {
-  constructor(host, tiles) {
-    Object.assign(this, { host, tiles, seen: new Set(), since: 0, timer: 0, conceal: '', look: 0 });
+  constructor(host, tiles, changed) { // changed: called when more of the page has been seen
+    Object.assign(this, { host, tiles, changed, seen: new Set(), since: 0, timer: 0, conceal: '', look: 0 });
   }
   begin(conceal, look) { // a new page comes
     Object.assign(this, { conceal, look, seen: new Set(), since: 0 });
@@ -107,10 +107,12 @@ class Sight {
   }
   notice() {
     if (!this.since) return;
+    const before = this.seen.size;
     [...this.tiles.children].forEach((b, i) => {
       if (!this.hidden(b)) { this.seen.add(i); b.classList.remove('hfi-unseen'); }
     });
     if (!this.objection()) this.host.dataset.ready = 'true';
+    if (this.seen.size > before) this.changed();
   }
   age() { return this.since ? (performance.now() - this.since) / 1000 : 0; }
   unseen() { return [...this.tiles.children].filter((b, i) => !this.seen.has(i) && !b.answered); }
@@ -131,7 +133,7 @@ class View {
     this.objection = ''; // what the front end itself refused
     Object.assign(this, { current: null, pending: false, remark: '', choosing: false, guide: false, touch: false });
     this.build();
-    this.sight = new Sight(host, this.tiles);
+    this.sight = new Sight(host, this.tiles, () => this.reconsider());
     this.zoom = magnifier(host);
     host.tabIndex = 0;
     host.dataset.lmSuppressShortcuts = 'true';
@@ -425,7 +427,7 @@ class View {
     this.undo.hidden = !s.takeback;
     if (this.remark && !s.error) this.note.value = '';
     this.remark = '';
-    this.alarm(this.fault || s.error || this.objection);
+    this.warn();
   }
 
   object(text) { // a refusal of the front end's own; it stays until the next thing that is done
@@ -434,6 +436,14 @@ class View {
     this.alarm(text);
     this.error.scrollIntoView({ block: 'nearest' }); // on a small screen a refusal below the edge looks like no effect
   }
+
+  reconsider() { // more has been seen, so a refusal for what was not says what is left
+    if (!this.objection || this.objection === WHICH) return;
+    this.objection = this.sight.objection();
+    this.warn();
+  }
+
+  warn() { this.alarm(this.fault || this.model.get('state').error || this.objection); }
 
   alarm(text) {
     this.error.textContent = text;
@@ -444,7 +454,7 @@ class View {
     if (fault === this.fault) return;
     this.fault = fault;
     this.host.classList.toggle('hfi-lost', !!fault);
-    this.alarm(fault || this.model.get('state').error || this.objection);
+    this.warn();
   }
 }
 

@@ -68,9 +68,9 @@ def demo_task(folder:str|Path, concept:str, n:int=60, model:str='emoji') -> Task
     return Task(Study(folder, model, Concept(concept, 'object')), asking+benign[:320-len(asking)], contexts, suite)
 
 # %% ../../../nbs/12c_demo.ipynb #98e94f57
-def drawing(study:Study) -> dict: # settings of `sample`
+def drawing(study:Study, steps:int=6) -> dict: # settings of `sample`
     "Few steps, which the judge cannot tell from many."
-    return dict(steps=8, sampler='dpm') if 'dpm' in backbone_of(study.pipe).samplers else dict(steps=12)
+    return dict(steps=steps, sampler='dpm') if 'dpm' in backbone_of(study.pipe).samplers else dict(steps=12)
 
 def label(task:Task) -> str:
     "The first clicks, and those that the reward asks for."
