@@ -75,9 +75,9 @@ class Recipe:
     token_steps:int = 300 # steps of an inversion, at most
     token_batch:int = 16
     lr:float = 1e-5 # learning rate of a trained removal
-    lora_lr:float = 1e-4 # the same where a LoRA learns; by default that of diffusers' train_dreambooth_lora scripts
+    lora_lr:float = 1e-4 # the same for a LoRA; the default is that of diffusers' train_dreambooth_lora scripts
     updates:int = 1500 # gradients of a trained removal
-    updates_per_token:int = 0 # where several tokens share them: at least so many for each
+    updates_per_token:int = 0 # at least this many for each token, where several share the updates
     batch:int = 1 # noisy training points per gradient
     trajectories:int = 1 # in the replay buffer
     trajectory_steps:int = 50
@@ -281,7 +281,7 @@ class Network:
         scope = scope or self.scopes[0]
         if scope not in self.scopes: raise HfiError(f'unknown scope {scope!r}: use one of {", ".join(self.scopes)}')
         if chosen := self.names(scope): return chosen
-        raise HfiError(f'this {type(self.denoiser).__name__} has no weights of the scope {scope!r}: nothing can learn')
+        raise HfiError(f'this {type(self.denoiser).__name__} has no weights of the scope {scope!r}: use another one')
 
     def trainable(self, scope:str|None=None) -> dict: # name → copy, float32
         "The weights of a scope, see `learning`."
@@ -339,7 +339,7 @@ class Backbone(Words, Embedding, Latents, Network, Stock):
     scopes:tuple[str, ...] = () # names of the parts that may learn; the first is the usual one
     upcasts_vae = False # whether a float16 autoencoder overflows
     channels_last = False # whether the denoiser is faster with its channels last in memory
-    guided = 'two passes' # how guidance is had; 'told': the network is told a number; 'none': it has no use for one
+    guided = 'two passes' # how guidance works; 'told': the network is told a number; 'none': it has no use for one
 
     def __init__(self, pipe:DiffusionPipeline): self.pipe = pipe
     @property
