@@ -93,7 +93,7 @@ class RewardModel:
             if bad := [k for k in NUMBERS if not isinstance(meta[k], (int, float)) or not np.isfinite(meta[k])]:
                 raise ValueError(f'{bad[0]} is {meta[bad[0]]!r}')
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
-            raise HfiError(f'{path} is no reward model ({e}): fit the reward again') from e
+            raise HfiError(f'{path} is not a reward model ({e}): fit the reward again') from e
         return cls(**arrays, meta=meta, held_out=held_out)
 
     def _repr_html_(self):
