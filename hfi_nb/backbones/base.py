@@ -111,7 +111,7 @@ def word_table(encoder) -> torch.nn.Embedding:
     return encoder.encoder.embed_tokens if hasattr(encoder, 'shared') else encoder.get_input_embeddings()
 
 def without_tokens(prompt:str, tokens:Sequence) -> str:
-    "A prompt for a text encoder that no soft token enters: its coarse word stands in its place."
+    "A prompt for a text encoder that takes no soft tokens: each one's coarse word stands in its place."
     for token in tokens: prompt = prompt.replace(token.name, getattr(token, 'meta', {}).get('init') or '')
     return ' '.join(prompt.split()) if tokens else prompt
 
@@ -390,7 +390,7 @@ class Backbone(Words, Embedding, Latents, Network, Stock):
 
 # %% ../../nbs/02_backbones.ipynb #f4dc0af8
 def times_and_noise(net:Backbone, z:torch.Tensor, generator:torch.Generator) -> tuple: # t (b,), eps like z
-    "Where a training looks at clean latents (b, channels, h, w)."
+    "Times and noise at which a training looks at clean latents (b, channels, h, w)."
     t = net.sample_times(len(z), generator).to(z.device)
     return t, torch.randn(z.shape, generator=generator).to(z)
 

@@ -77,7 +77,7 @@ class FlowWalk(FlowSchedule):
         weights:dict|None=None, # see `output`
     ):
         """Yields (t, z_t): pure noise at t = 1 first, the clean latents with t = 0 last.
-        The caller may change z_t; the next step starts from what it left."""
+        The caller may change z_t in place; the next step starts from that."""
         sigmas, velocity = self.sigmas(steps, sampler), self.guided_by(condition, guidance, weights)
         for t, after in zip(sigmas[:-1], sigmas[1:], strict=True):
             yield t, z

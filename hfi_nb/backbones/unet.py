@@ -78,7 +78,7 @@ class Walk(Prediction):
         weights:dict|None=None, # see `output`
     ):
         """Yields (t, z_t): pure noise at the largest t first, the clean latents with t = 0 last.
-        The caller may change z_t; the next step starts from what it left."""
+        The caller may change z_t in place; the next step starts from that."""
         scheduler = self.scheduler(sampler)
         scheduler.set_timesteps(steps, device=z.device)
         output = self.guided_by(condition, guidance, weights)

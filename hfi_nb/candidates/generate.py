@@ -134,7 +134,7 @@ def _one_run(folder:Path):
         yield
 
 def _generate_rows(pipe, rows:list, folder:Path, batch:int, settings:dict, listed, callback):
-    "Generate the images of `rows`, turn by turn: a batch per process. Those `listed` have their line in the manifest."
+    "Generate the images of `rows`, turn by turn: a batch per process. Those in `listed` are in the manifest."
     def paint(part):
         images = sample(pipe, [r['prompt'] for r in part], [r['seed'] for r in part], **settings)
         for row, im in zip(part, images, strict=True):

@@ -282,7 +282,7 @@ def _caption(self:Panel, i): return str(self.records[i].get('prompt', '')) if se
 def do(self:Panel, action:str, value:object=None):
     "Carry out an action ('tile', 'confirm', 'undo', …) as a click or key would; raises what goes wrong."
     known = {'tile', 'comment', *FREE, *(tool[0] for tool in self.tools)}
-    if action not in known: 
+    if action not in known:
         raise HfiError(f'unknown action {str(action)[:40]!r}: use one of {", ".join(sorted(known))}')
     if action == 'tile' and not (isinstance(value, int) and 0 <= value < len(self.page)): return
     if not self.page and action not in FREE: return

@@ -67,7 +67,7 @@ def most_informative(
     cov:np.ndarray, # (r, r) posterior covariance, up to the noise
     score:np.ndarray, # (n,) 0 wanted, 1 unwanted
     k:int=10, # how many questions are chosen jointly, each knowing those before it
-) -> np.ndarray: # row numbers, ask first first
+) -> np.ndarray: # row numbers, in the order to ask
     """What to ask next: by expected loss of variance over all images near the boundary; ties keep their order.
 
     Memory grows with the square of the number of images: pass a few thousand at most."""
@@ -85,6 +85,6 @@ def acquisition_order(
     model:RewardModel,
     features, # (n, d) of the images not labelled yet
     k:int=10, # how many questions are chosen jointly, each knowing those before it
-) -> np.ndarray: # row numbers, ask first first
+) -> np.ndarray: # row numbers, in the order to ask
     "What would teach a reward most."
     return most_informative(model.coordinates(features), model.cov, model.score(features), k)

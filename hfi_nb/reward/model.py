@@ -25,7 +25,7 @@ ARRAYS = ('mean', 'scale', 'landmarks', 'w', 'cov')
 NUMBERS = ('lam', 'noise', 'slope', 'offset') # of the meta; what a score needs
 
 def auc_text(meta:dict) -> str: # meta: of a reward
-    "The cross-validated AUC with its interval, as it is told."
+    "The cross-validated AUC with its interval, as text."
     if meta['auc'] is None: return 'not measurable'
     return '{:.3f} [{:.3f}, {:.3f}]'.format(meta['auc'], *meta['interval'])
 

@@ -49,7 +49,7 @@ class SoftToken:
     def load(path:str|Path) -> 'SoftToken':
         """Read a token, also one that was made elsewhere.
 
-        It holds one tensor under the token's name; or `emb_params`, or `clip_l` and `clip_g`, under the file's name."""
+        The token is named after its tensor; one from `emb_params`, or from `clip_l` and `clip_g`, after its file."""
         found, meta = read_tensors(path)
         facts, stem = read_facts(path, meta), f'<{Path(path).stem}>'
         if found.keys() == {'clip_l', 'clip_g'}:

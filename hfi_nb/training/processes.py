@@ -21,7 +21,7 @@ from ..devices import default_device
 # %% ../../nbs/02a_processes.ipynb #08151026
 @cache
 def _state():
-    "Connects the processes, and closes the connection at exit; its threads would abort the interpreter."
+    "Connects the processes, and closes the connection at exit, or its threads abort the interpreter."
     state = PartialState(cpu=default_device().type == 'cpu')
     atexit.register(state.destroy_process_group)
     return state
