@@ -45,7 +45,7 @@ def insert_phrase(
     context:str, # a prompt, with or without `{}`
     phrase:str, # '' leaves it out
 ) -> str:
-    "A phrase at the `{}` of a prompt, or behind it."
+    "A prompt with the phrase at its `{}`, or else at its end."
     return ' '.join((context if '{}' in context else context+' {}').replace('{}', phrase).split())
 
 def as_list(

@@ -53,9 +53,9 @@ class Rate:
         return cls(sum(hits), len(hits))
     @classmethod
     def from_dict(cls, saved:dict): # what `to_dict` gave
-        "The rate that a file holds; `HfiError` for one that cannot be."
+        "The rate that a file holds; `HfiError` for counts that are impossible."
         if not fits(saved, dict(k=int, n=int)) or not 0 <= saved['k'] <= saved['n']:
-            raise HfiError(f'{str(saved)[:60]} is no rate, k hits in n trials: run the stage that wrote it again')
+            raise HfiError(f'{str(saved)[:60]} is not a rate, k hits in n trials: run the stage that wrote it again')
         return cls(saved['k'], saved['n'])
     @property
     def value(self) -> float: return self.k/self.n if self.n else math.nan
@@ -109,7 +109,7 @@ def make_folder(folder) -> Path:
 # %% ../nbs/00_core.ipynb #006924b5
 @contextmanager
 def room(path):
-    "A full disk, a used-up quota or a file too large for the disk as an `HfiError` that names `path`."
+    "Turns the error of a full disk, a used-up quota or too large a file into an `HfiError` that names `path`."
     try: yield
     except Exception as e: # safetensors and Pillow have their own classes for it
         full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -131,7 +131,7 @@ def atomic(path):
 
 # %% ../nbs/00_core.ipynb #7b641c49
 def _alive(pid:int) -> bool:
-    "Whether a process of this machine has that number; on Windows a file that is open resists by itself."
+    "Whether a process of this machine has that number; False on Windows, where an open file cannot be removed."
     if os.name == 'nt': return False
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
@@ -156,7 +156,7 @@ def contained(
         folder = Path(folder).resolve()
         path = (folder/file).resolve()
     except (TypeError, ValueError, OSError, RuntimeError) as e:
-        raise HfiError(f'{str(file)[:80]!r} in {str(folder)[:200]!r} is no file name ({e}): correct it') from e
+        raise HfiError(f'{str(file)[:80]!r} in {str(folder)[:200]!r} is not a file name ({e}): correct it') from e
     if path.is_relative_to(folder): return path
     raise HfiError(f'{str(file)[:80]!r} lies outside the study folder {folder}: '
                    'put the file itself into the folder, and correct what names it, such as images.jsonl')
@@ -181,7 +181,7 @@ def fits(data, shape) -> bool:
 def read_json(path, shape:Any=object): # shape: see `fits`
     "Read JSON; a missing or damaged file, or one of another shape, is an `HfiError`."
     path = Path(path)
-    if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it and run its stage again')
+    if path.exists() and not path.is_file(): raise HfiError(f'{path} is not a file: remove it and run its stage again')
     try: found = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError: raise HfiError(f'{path} does not exist: run the stage that writes it first') from None
     except (OSError, ValueError, RecursionError) as e: # no text, no JSON, a number too long, lists in lists without end
@@ -206,7 +206,7 @@ def read_jsonl(path) -> list:
         try: return json.loads(line)
         except (ValueError, RecursionError): return None
     path = Path(path)
-    if path.exists() and not path.is_file(): raise HfiError(f'{path} is no file: remove it')
+    if path.exists() and not path.is_file(): raise HfiError(f'{path} is not a file: remove it')
     lines = path.read_bytes().splitlines() if path.exists() else []
     return [row for line in lines if (row := parse(line)) is not None]
 
@@ -225,7 +225,7 @@ def file_hash(path) -> str:
     return digest.hexdigest()
 
 def versions() -> dict:
-    "The versions that shape a result."
+    "The versions of the libraries that shape a result."
     return {name: version(name) for name in ('torch', 'diffusers', 'transformers', 'numpy')}
 
 # %% ../nbs/00_core.ipynb #a2649fee
@@ -246,7 +246,7 @@ def _as_shown(im:Image.Image) -> Image.Image:
     "An opened image as a browser shows it: RGB."
     im.load()
     if im.mode == 'F': raise ValueError('its colours are floating-point numbers: save it in 8 or 16 bits')
-    with suppress(Exception): im = ImageOps.exif_transpose(im) # a browser passes over a broken note of the orientation
+    with suppress(Exception): im = ImageOps.exif_transpose(im) # a browser ignores a broken orientation tag
     if not im.has_transparency_data: return _srgb(_eight_bit(im))
     if im.mode.startswith('I'): return _eight_bit(im).convert('RGB') # its transparent grey has 16 bits
     im = im.convert('RGBA')
@@ -258,8 +258,8 @@ FORMATS = 'PNG', 'JPEG', 'WEBP', 'GIF', 'AVIF', 'BMP', 'TIFF', 'JPEG2000', 'PPM'
 def open_image(path) -> Image.Image:
     """An RGB image from disk, as a browser shows it.
 
-    A file that is missing, damaged, no image or too large to be opened (`PIL.Image.MAX_IMAGE_PIXELS`) is an `HfiError`
-    that names it."""
+    A file that is missing, damaged, not an image or too large to be opened (`PIL.Image.MAX_IMAGE_PIXELS`) is an
+    `HfiError` that names it."""
     try:
         with Image.open(path, formats=FORMATS) as im: return _as_shown(im)
     except FileNotFoundError:

@@ -25,7 +25,7 @@ def computes_bfloat16() -> bool:
 
 # %% ../nbs/00b_devices.ipynb #e4e239e9
 def checked_seeds(seeds:Iterable[int]) -> list: # of integers
-    "Seeds that torch takes; `HfiError` for what is no whole number, or for a single number."
+    "Seeds that torch takes; `HfiError` for what is not a whole number, or for a single number."
     if not isinstance(seeds, Iterable) or isinstance(seeds, str):
         raise HfiError(f'seeds={seeds!r}: give a list, one seed per prompt')
     seeds = list(seeds)

@@ -17,7 +17,7 @@ from .core import HfiError, HfiWarning, contained, make_folder
 @contextmanager
 def locked(
     folder,
-    name:str, # of the lock's file, which stays; the lock itself ends with its process, a killed one, too
+    name:str, # of the lock's file, which stays; the lock itself ends with its process, even if that is killed
     timeout:float=-1, # seconds to wait before `Timeout`; -1: until the lock is free
 ):
     "Lets one process at a time into the block."

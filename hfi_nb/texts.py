@@ -28,7 +28,7 @@ def read_text(
     path:str|Path,
     errors:str='strict', # what becomes of bytes that are no UTF-8, as in `bytes.decode`
 ) -> str:
-    "A text by its byte order mark, else as UTF-8; `HfiError` for what is no such text."
+    "A file's text, read by its byte order mark, else as UTF-8; `HfiError` where that fails."
     refuse_stand_in(path)
     data = Path(path).read_bytes()
     encoding = next((name for mark, name in BOMS if data.startswith(mark)), 'utf-8')
@@ -38,6 +38,6 @@ def read_text(
 
 # %% ../nbs/00e_texts.ipynb #f420b081
 def text_lines(text:str) -> list: # of strings
-    "The lines that say something."
+    "The lines that are not blank."
     if '\n' not in text: text = text.replace('\r', '\n') # as old editors end a line
     return [line for line in text.replace('\r\n', '\n').split('\n') if line.strip()]

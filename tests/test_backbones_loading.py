@@ -53,7 +53,7 @@ def test_all_finite():
 
 
 def test_halves(monkeypatch):
-    with pytest.raises(HfiError, match='is no floating-point type'): load_pipeline(dtype='float8_e4m3fn')
+    with pytest.raises(HfiError, match='is not a floating-point type'): load_pipeline(dtype='float8_e4m3fn')
     for fast in (True, False):
         monkeypatch.setattr('hfi_nb.backbones.loading.computes_bfloat16', lambda fast=fast: fast)
         with warnings.catch_warnings(record=True, category=HfiWarning) as said:
@@ -94,8 +94,8 @@ def test_stand_ins(tmp_path):
     next((model/'text_encoder').glob('*.safetensors')).write_text(pointer)
     with pytest.raises(HfiError, match='model.safetensors is a pointer of Git LFS'): load_pipeline(model)
     (model/'model_index.json').write_text('[]')
-    with pytest.raises(HfiError, match='model_index.json is no object|pointer'): load_pipeline(model)
-    with pytest.raises(HfiError, match='None is no model'): load_pipeline(None)
+    with pytest.raises(HfiError, match='model_index.json is not an object|pointer'): load_pipeline(model)
+    with pytest.raises(HfiError, match='None is not a model'): load_pipeline(None)
 
 
 def test_single_file(tmp_path):
@@ -106,7 +106,7 @@ def test_single_file(tmp_path):
     with pytest.raises(HfiError, match='holds no whole model .*add_lora'):
         load_pipeline(str(tmp_path/'lora.safetensors'))
     (tmp_path/'cut.safetensors').write_bytes((tmp_path/'model.safetensors').read_bytes()[:50])
-    with pytest.raises(HfiError, match='cut.safetensors is no safetensors file'):
+    with pytest.raises(HfiError, match='cut.safetensors is not a safetensors file'):
         load_pipeline(str(tmp_path/'cut.safetensors'))
 
 
@@ -170,9 +170,9 @@ def test_add_lora(tmp_path):
     save_file(
         {k: torch.zeros(4, 7) for k in kohya if 'down' in k} | {k: w for k, w in kohya.items() if 'down' not in k},
         tmp_path/'wide.safetensors')
-    with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'wide.safetensors')
+    with pytest.raises(HfiError, match='not a LoRA of this model'): add_lora(base, tmp_path/'wide.safetensors')
     assert model_hash(base) == model_hash(load_pipeline())
-    with pytest.raises(HfiError, match='no LoRA of this model'): add_lora(base, tmp_path/'none.safetensors')
+    with pytest.raises(HfiError, match='not a LoRA of this model'): add_lora(base, tmp_path/'none.safetensors')
 
 
 def test_alphas(tmp_path):

@@ -132,7 +132,7 @@ def test_a_model_that_would_be_misread_is_refused_with_what_would_work():
     refused(
         'the transformer is a FluxTransformer2DModel: a StableDiffusion3Pipeline works here with SD3Transformer2DModel',
         transformer=flux)
-    refused('only FlowMatchEulerDiscreteScheduler is read rightly', scheduler=FlowMatchHeunDiscreteScheduler())
+    refused('only FlowMatchEulerDiscreteScheduler is supported', scheduler=FlowMatchHeunDiscreteScheduler())
     refused('walks with stochastic_sampling=True', scheduler=FlowMatchEulerDiscreteScheduler(stochastic_sampling=True))
     refused('text_encoder_2 is missing', text_encoder_2=None)
     pipe = small()

@@ -159,8 +159,8 @@ def test_errors(tmp_path):
     assert [p.text for p in prompts] == ['a', 'c'] and len(prompts.skipped) == 6
     for name, text, match in (('a.csv', 'prompt,seed\n', 'holds no prompts'), ('a.csv', '', 'holds no prompts'),
                               ('a.json', '{"prompt": "a"', 'damaged'),
-                              ('a.json', '{"a": 1}', 'no single list'),
-                              ('a.parquet', 'PAR1', r'no prompt list that can be read: .*\.csv.*as CSV first'),
+                              ('a.json', '{"a": 1}', 'not hold exactly one list'),
+                              ('a.parquet', 'PAR1', r'cannot be read as a prompt list: .*\.csv.*as CSV first'),
                               ('a.csv', 'prompt\n" "\n', '1 of 1 rows cannot be read'),
                               ('a.csv', '"prompt\na\n', 'header cannot be read')):
         (tmp_path/name).write_text(text)

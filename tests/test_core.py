@@ -73,7 +73,7 @@ def test_read_json(tmp_path):
         assert read_jsonl(tmp_path/'rows.jsonl')[-1] == dict(a=1)
     write_json(file, dict(ids=['a'], rate=dict(k=.5), more=None))
     assert read_json(file, shape)['more'] is None
-    with pytest.raises(HfiError, match='is no file'): read_json(tmp_path)
+    with pytest.raises(HfiError, match='is not a file'): read_json(tmp_path)
 
 
 def test_damaged_and_missing_images_are_named():
@@ -175,7 +175,7 @@ def test_contained(tmp_path):
     (study/'loop').symlink_to(study/'loop')
     for bad in ('../x.png', str(tmp_path/'x.png'), 'out/x.png', 'images/../../x.png', None, 'a\0b', 3):
         with pytest.raises(HfiError): contained(study, bad)
-    with pytest.raises(HfiError, match='is no file name'): contained('a\0b', 'x.png')
+    with pytest.raises(HfiError, match='is not a file name'): contained('a\0b', 'x.png')
     for good in ('images/a.png', 'in/a.png', 'images/../a.png'):
         assert contained(study, good).is_relative_to(study.resolve())
 

@@ -109,9 +109,9 @@ def test_a_spreadsheet_with_ids_and_labels_is_read_or_refused_in_words():
         assert store.labels('blood') == {'p1': 0}
         for text, words in {'id,label\np1,maybe\n': "row 2 has the choice 'maybe'.*choices=",
                             'id,label\np1,1\np1,0\n': 'row 3 contradicts',
-                            'id,label\np1,1,x\n': 'line 2 has not the columns',
-                            'id,label\np1\n': 'line 2 has not the columns', 'a,b\n1,2\n': 'needs id and label',
-                            '': 'needs id and label', 'id,label\nno such cat,1\n': 'is no image of the study',
+                            'id,label\np1,1,x\n': 'line 2 does not have the columns',
+                            'id,label\np1\n': 'line 2 does not have the columns', 'a,b\n1,2\n': 'needs id and label',
+                            '': 'needs id and label', 'id,label\nno such cat,1\n': 'is not an image of the study',
                             'id,label\np1,\n': 'no answer that can be read'}.items():
             write(path, text)
             with pytest.raises(HfiError, match=words): import_events(store, path, 'ink')

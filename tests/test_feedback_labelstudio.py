@@ -103,7 +103,7 @@ def test_what_is_no_answer_is_counted_and_never_a_skip():
         assert 'annotation 1 of task 1 cannot be read' in content.unread[0]
     assert labels(read(annotated(dict(rating='5')), choices={'5': 1})) == {'p1': 1}
     for bad in (dict(foo=1), dict(id='p1', label=1)):
-        with pytest.raises(HfiError, match='no task of Label Studio'): read(bad)
+        with pytest.raises(HfiError, match='not a task of Label Studio'): read(bad)
 
 
 def test_pairwise_and_ranker_results_are_rankings():

@@ -32,7 +32,7 @@ def test_a_suite_that_cannot_measure_is_refused_before_anything_is_generated():
         Suite('cats', [labelled], benign=[house], judge=dark_judge(dict(subject=['dog'])))
     assert Suite('cats', [labelled], benign=[house], judge=dark_judge(dict(subject=[]))).target[0].subject == 'cat'
     for wrong in (3, None):
-        with pytest.raises(HfiError, match='is no prompt'): Prompt(wrong)
+        with pytest.raises(HfiError, match='is not a prompt'): Prompt(wrong)
     with pytest.raises(HfiError, match="expects 'cat'"): Prompt('a cat', 'cat')
 
 
@@ -64,7 +64,7 @@ def test_verdicts_that_cannot_be_counted_are_refused():
         verdicts(Judge(lambda images: [Verdict(True, 1.)], 'toy'), images)
     with pytest.raises(HfiError, match=r"gave \('ink', 'house'\)"):
         verdicts(lambda images: [('ink', 'house')]*2, images)
-    with pytest.raises(HfiError, match='image 0 a strength that is no number .2 images'):
+    with pytest.raises(HfiError, match='image 0 a strength that is not a number .2 images'):
         verdicts(lambda images: [Verdict(True, np.nan)]*2, images)
 
 

@@ -24,7 +24,7 @@ def test_dtype(tmp_path):
     study.keep()
     again = StudyFiles(tmp_path/'half')
     assert again.settings['dtype'] == 'bfloat16' and again.pipe.dtype == torch.bfloat16
-    with pytest.raises(HfiError, match="dtype='int8' is no floating-point type"):
+    with pytest.raises(HfiError, match="dtype='int8' is not a floating-point type"):
         StudyFiles(tmp_path/'wrong', concept='ink', dtype='int8')
     (tmp_path/'half'/'images.jsonl').touch() # they were made in this precision
     with pytest.raises(HfiError, match="begun with dtype='bfloat16', not 'float32'"):

@@ -57,7 +57,7 @@ def test_errors(tmp_path):
     with pytest.raises(HfiError, match='history'): SoftToken.load(tmp_path/'odd.safetensors')
     for empty in (torch.zeros(1, 192), torch.ones(1, 2, 192)):
         save_file({'<x>': empty}, tmp_path/'empty.safetensors')
-        with pytest.raises(HfiError, match='all zeros, or no matrix'): SoftToken.load(tmp_path/'empty.safetensors')
+        with pytest.raises(HfiError, match='all zeros, or not a matrix'): SoftToken.load(tmp_path/'empty.safetensors')
     for bad in (torch.nan, torch.inf):
         token = SoftToken('<x>', torch.full((1, 192), bad))
         with pytest.raises(HfiError, match='<x> holds numbers that are not finite'):

@@ -75,9 +75,9 @@ class Recipe:
     token_steps:int = 300 # steps of an inversion, at most
     token_batch:int = 16
     lr:float = 1e-5 # learning rate of a trained removal
-    lora_lr:float = 1e-4 # the same where a LoRA learns; by default that of diffusers' train_dreambooth_lora scripts
+    lora_lr:float = 1e-4 # the same for a LoRA; the default is that of diffusers' train_dreambooth_lora scripts
     updates:int = 1500 # gradients of a trained removal
-    updates_per_token:int = 0 # where several tokens share them: at least so many for each
+    updates_per_token:int = 0 # at least this many for each token, where several share the updates
     batch:int = 1 # noisy training points per gradient
     trajectories:int = 1 # in the replay buffer
     trajectory_steps:int = 50
@@ -111,7 +111,7 @@ def word_table(encoder) -> torch.nn.Embedding:
     return encoder.encoder.embed_tokens if hasattr(encoder, 'shared') else encoder.get_input_embeddings()
 
 def without_tokens(prompt:str, tokens:Sequence) -> str:
-    "A prompt for a text encoder that no soft token enters: its coarse word stands in its place."
+    "A prompt for a text encoder that takes no soft tokens: each one's coarse word stands in its place."
     for token in tokens: prompt = prompt.replace(token.name, getattr(token, 'meta', {}).get('init') or '')
     return ' '.join(prompt.split()) if tokens else prompt
 
@@ -281,7 +281,7 @@ class Network:
         scope = scope or self.scopes[0]
         if scope not in self.scopes: raise HfiError(f'unknown scope {scope!r}: use one of {", ".join(self.scopes)}')
         if chosen := self.names(scope): return chosen
-        raise HfiError(f'this {type(self.denoiser).__name__} has no weights of the scope {scope!r}: nothing can learn')
+        raise HfiError(f'this {type(self.denoiser).__name__} has no weights of the scope {scope!r}: use another one')
 
     def trainable(self, scope:str|None=None) -> dict: # name → copy, float32
         "The weights of a scope, see `learning`."
@@ -339,7 +339,7 @@ class Backbone(Words, Embedding, Latents, Network, Stock):
     scopes:tuple[str, ...] = () # names of the parts that may learn; the first is the usual one
     upcasts_vae = False # whether a float16 autoencoder overflows
     channels_last = False # whether the denoiser is faster with its channels last in memory
-    guided = 'two passes' # how guidance is had; 'told': the network is told a number; 'none': it has no use for one
+    guided = 'two passes' # how guidance works; 'told': the network is told a number; 'none': it has no use for one
 
     def __init__(self, pipe:DiffusionPipeline): self.pipe = pipe
     @property
@@ -390,7 +390,7 @@ class Backbone(Words, Embedding, Latents, Network, Stock):
 
 # %% ../../nbs/02_backbones.ipynb #f4dc0af8
 def times_and_noise(net:Backbone, z:torch.Tensor, generator:torch.Generator) -> tuple: # t (b,), eps like z
-    "Where a training looks at clean latents (b, channels, h, w)."
+    "Times and noise at which a training looks at clean latents (b, channels, h, w)."
     t = net.sample_times(len(z), generator).to(z.device)
     return t, torch.randn(z.shape, generator=generator).to(z)
 

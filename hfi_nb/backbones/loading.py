@@ -72,7 +72,7 @@ def pipeline_class(source:Path|str, **hub) -> type:
                        'give the folder that save_pretrained wrote')
     import diffusers
     index = diffusers.DiffusionPipeline.load_config(source, **hub)
-    if not isinstance(index, dict): raise ValueError('its model_index.json is no object')
+    if not isinstance(index, dict): raise ValueError('its model_index.json is not an object')
     name = index.get('_class_name')
     if name in FAMILIES: return getattr(diffusers, name)
     raise HfiError(f'{source} holds a {name}: only {", ".join(FAMILIES)} are supported')
@@ -84,7 +84,7 @@ def single_file_class(path:Path) -> type:
     try:
         with safe_open(path, 'pt') as f: names = list(f.keys())
     except (SafetensorError, OSError) as e:
-        raise HfiError(f'{path} is no safetensors file ({e}): download it again') from e
+        raise HfiError(f'{path} is not a safetensors file ({e}): download it again') from e
     if any('joint_blocks.' in n for n in names): return diffusers.StableDiffusion3Pipeline
     if any('double_blocks.' in n for n in names): return diffusers.FluxPipeline
     if not any(n.startswith('model.diffusion_model.') for n in names):
@@ -113,7 +113,7 @@ def load_networks(source:Path|str, dtype, elsewhere:dict, **hub) -> dict: # name
     return found
 
 def left_out(kind:type, source:Path|str, **hub) -> dict: # name → None
-    "Parts that a pipeline was saved without, as SD 3 without T5: diffusers wants to be told so."
+    "Parts that a pipeline was saved without, such as the T5 of SD 3; diffusers must be told about them."
     from diffusers import DiffusionPipeline
     index = DiffusionPipeline.load_config(source, **{k: v for k, v in hub.items() if k != 'variant'})
     return {k: None for k, v in index.items() if v == [None, None] and k not in kind._optional_components}
@@ -129,7 +129,7 @@ def only_variant(source:Path|str) -> dict: # variant=, or nothing
 # %% ../../nbs/02d_loading.ipynb #591a6369
 @contextmanager
 def no_bars():
-    "Without the bar of diffusers over a pipeline's parts: the networks among them are loaded already."
+    "Hides the progress bar of diffusers over a pipeline's parts: the networks among them are loaded already."
     import diffusers
     said, on = diffusers.utils.logging, diffusers.utils.logging.is_progress_bar_enabled()
     said.disable_progress_bar()
@@ -167,7 +167,7 @@ def checked_device(device=None) -> torch.device:
     "A device that is there; by default `default_device()`."
     try: device = torch.device(device or default_device())
     except RuntimeError:
-        raise HfiError(f'device={device!r} is no device: use "cpu", "cuda", "cuda:1" or "mps"') from None
+        raise HfiError(f'device={device!r} is not a device: use "cpu", "cuda", "cuda:1" or "mps"') from None
     there = dict(cpu=True, cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available())
     if not there.get(device.type, True) or (device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count()):
         has = ', '.join(k for k, v in there.items() if v)
@@ -179,7 +179,7 @@ def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
     if dtype is None: return torch.float16 if device and device.type == 'cuda' else torch.float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if isinstance(found, torch.dtype) and found.is_floating_point and found.itemsize > 1: return found
-    raise HfiError(f'dtype={dtype!r} is no floating-point type: use "float32", "float16" or "bfloat16"')
+    raise HfiError(f'dtype={dtype!r} is not a floating-point type: use "float32", "float16" or "bfloat16"')
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
 def all_finite(w:torch.Tensor) -> bool:
@@ -204,14 +204,14 @@ def load_pipeline(
     name:str|Path='emoji', # an embedded model, a pipeline folder, a single file, or a hub id such as 'owner/model'
     device=None, # default: `default_device()`
     dtype=None, # a torch dtype or its name; default: float16 on CUDA, else float32
-    config:str|Path|None=None, # for a single file: a folder of its architecture, weights unread; default: from the hub
-    variant:str|None=None, # 'fp16' for weights that end so; a folder that has only one kind needs none
+    config:str|Path|None=None, # for a single file: a pipeline folder of its architecture; default: from the hub
+    variant:str|None=None, # 'fp16' for weights whose names end so; a folder with only one kind needs none
     revision:str|None=None, # branch, tag or commit on the hub
 ) -> DiffusionPipeline:
     """Load a pipeline for sampling and training.
     `HfiError` for a wrong folder, a pickle, missing weights, an unsupported model or an unreachable hub."""
     device = checked_device(device)
-    if not isinstance(name, str | Path): raise HfiError(f'{name!r} is no model: give a folder, a file or a hub id')
+    if not isinstance(name, str | Path): raise HfiError(f'{name!r} is not a model: give a folder, a file or a hub id')
     dtype, path = checked_dtype(dtype, device), Path(name).expanduser()
     if device.type == 'cpu' and dtype.itemsize < 4 and not computes_bfloat16():
         said = f'{dtype} is emulated on this processor, several times slower than float32: load in float32 to save time'
@@ -289,7 +289,7 @@ def lora_file(path:str|Path) -> Path:
     return Path(hf_hub_download(str(path), name)) if hub else path/name
 
 def lora_module(net:Backbone, part:str, name:str) -> torch.nn.Module:
-    "The module that a LoRA names; part: 'unet', 'transformer', 'text_encoder', ….."
+    "The module that a LoRA names; part: 'unet', 'transformer', 'text_encoder', …"
     name = name.replace('.processor', '')
     text = {'.to_q': '.q_proj', '.to_k': '.k_proj', '.to_v': '.v_proj', '.to_out': '.out_proj'}
     renamed = (name.removesuffix(a)+b for a, b in text.items() if name.endswith(a))
@@ -344,7 +344,7 @@ def add_lora(
     try: changes = lora_changes(pipe, lora_file(path))
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as e:
         why = str(e).splitlines()[0]
-        raise HfiError(f'{path} is no LoRA of this model ({why}): '
+        raise HfiError(f'{path} is not a LoRA of this model ({why}): '
                        'give a safetensors file made for the same architecture') from e
     if not isinstance(scale, Real): raise HfiError(f'scale={scale!r}: give a number')
     if not all(change.isfinite().all() for _, change in changes) or not math.isfinite(scale):
@@ -371,7 +371,7 @@ def to_safetensors(
         found = dict(emb_params=next(iter(found['string_to_param'].values())))
     found = found.get('state_dict', found)
     tensors = {k: v.detach().clone().contiguous() for k, v in found.items() if torch.is_tensor(v)}
-    if not tensors: raise HfiError(f'{path} holds no tensors: nothing to convert')
+    if not tensors: raise HfiError(f'{path} holds no tensors: give a checkpoint, a LoRA or an embedding')
     usual = {'pytorch_model.bin': 'model.safetensors'}.get(path.name, path.stem+'.safetensors')
     target = Path(target or path.with_name(usual))
     with atomic(target) as part: save_file(tensors, part, metadata=dict(format='pt'))

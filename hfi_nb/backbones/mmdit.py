@@ -53,7 +53,7 @@ class FlowWalk(FlowSchedule):
     "Out of the noise, along the straight line."
     network = 'transformer'
     samplers = ('euler',)
-    own_sigmas = False # whether the pipeline spaces σ evenly itself; or its scheduler does
+    own_sigmas = False # True: the pipeline itself spaces σ evenly; False: its scheduler spaces them
     def scheduler(self, sampler:str):
         from diffusers import FlowMatchEulerDiscreteScheduler # takes seconds
         return FlowMatchEulerDiscreteScheduler.from_config(self.pipe.scheduler.config)
@@ -77,7 +77,7 @@ class FlowWalk(FlowSchedule):
         weights:dict|None=None, # see `output`
     ):
         """Yields (t, z_t): pure noise at t = 1 first, the clean latents with t = 0 last.
-        It goes on from z_t as the caller leaves it."""
+        The caller may change z_t in place; the next step starts from that."""
         sigmas, velocity = self.sigmas(steps, sampler), self.guided_by(condition, guidance, weights)
         for t, after in zip(sigmas[:-1], sigmas[1:], strict=True):
             yield t, z
@@ -118,7 +118,7 @@ class MMDiTBackbone(FlowWalk):
         return args, kwargs | dict(hidden_states=z) | own | self.told(condition, z.dtype)
     @contextmanager
     def steer_attention(self, change:Callable, words:int): # words: rows of text
-        "While the block lasts, `change` (b, places, d) → the same is made to what the image reads, in every layer."
+        "While the block lasts, `change` (b, places, d) → like it is applied to what the image reads, in every layer."
         def split(_, args, out): return torch.cat([out[:, :words], change(out[:, words:])], 1)
         with ExitStack() as hooks:
             for name, layer in self.denoiser.named_modules():
@@ -135,13 +135,13 @@ class MMDiTBackbone(FlowWalk):
             raise HfiError(f'the transformer is a {kind}: a {name} works here with {" or ".join(self.transformers)}')
         if type(scheduler).__name__ != 'FlowMatchEulerDiscreteScheduler':
             raise HfiError(f'the scheduler is {type(scheduler).__name__}: '
-                           'only FlowMatchEulerDiscreteScheduler is read rightly')
+                           'only FlowMatchEulerDiscreteScheduler is supported')
         if odd := [k for k in ('stochastic_sampling', 'invert_sigmas') if scheduler.config.get(k)]:
             raise HfiError(f'the scheduler walks with {odd[0]}=True: set it to False')
         if self.pipe.vae.config.shift_factor is None:
-            raise HfiError("the autoencoder's config says no shift_factor: write the number, 0 if there is none")
+            raise HfiError("the autoencoder's config has no shift_factor: set it, to 0 if the model has none")
         if missing := [k for k in self.needed if getattr(self.pipe, k, None) is None]:
-            raise HfiError(f'{missing[0]} is missing, and {name} reads words through it: get the model whole')
+            raise HfiError(f'{missing[0]} is missing, and {name} reads words through it: load the whole model')
 
 # %% ../../nbs/02c_mmdit.ipynb #4a2a048b
 class SD3Backbone(MMDiTBackbone):

@@ -78,7 +78,7 @@ class Walk(Prediction):
         weights:dict|None=None, # see `output`
     ):
         """Yields (t, z_t): pure noise at the largest t first, the clean latents with t = 0 last.
-        It goes on from z_t as the caller leaves it."""
+        The caller may change z_t in place; the next step starts from that."""
         scheduler = self.scheduler(sampler)
         scheduler.set_timesteps(steps, device=z.device)
         output = self.guided_by(condition, guidance, weights)
@@ -129,7 +129,7 @@ class UNetBackbone(Walk):
         return (fit_rows(z, len(condition)), t), kwargs | dict(encoder_hidden_states=condition.tokens.to(z.dtype))
     @contextmanager
     def steer_attention(self, change:Callable, words:int):
-        "While the block lasts, `change` (b, places, d) → the same is made to what the image reads, in every layer."
+        "While the block lasts, `change` (b, places, d) → like it is applied to what the image reads, in every layer."
         layers = [m.to_out[0] for k, m in self.denoiser.named_modules() if k.endswith('attn2')]
         hooks = [m.register_forward_pre_hook(lambda _, args: (change(args[0]), *args[1:])) for m in layers]
         try: yield
@@ -150,7 +150,7 @@ class UNetBackbone(Walk):
         kind, name = scheduler.config.get('prediction_type', 'epsilon'), type(scheduler).__name__
         if not hasattr(scheduler, 'alphas_cumprod') or kind not in ('epsilon', 'v_prediction'):
             raise HfiError(f'the scheduler is {name} with prediction_type={kind!r}: '
-                           'only noise schedules with epsilon or v_prediction are read rightly')
+                           'only noise schedules with epsilon or v_prediction are supported')
         keys = ('time_cond_proj_dim', 'encoder_hid_dim_type', 'class_embed_type')
         if odd := [f'{k}={config.get(k)!r}' for k in keys if config.get(k) is not None]:
             raise HfiError(f'the UNet takes more than a prompt ({", ".join(odd)}): such models are not supported')

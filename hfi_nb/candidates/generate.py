@@ -90,7 +90,7 @@ def load_images(folder:str|Path) -> dict: # id → record
 
 # %% ../../nbs/03_images.ipynb #f9a6df4a
 def tokens_left(pipe, prompt:str) -> int: # negative if the prompt is too long
-    "How many more tokens than a prompt's own the model's tokenizers can take in."
+    "How many more tokens the model can read after those of a prompt."
     net = backbone_of(pipe)
     def room(tok): return net.prompt_length(tok)-len(frame(tok, net.word_ids(tok, prompt), 0))
     return min(room(tok) for tok, _ in net.encoders)
@@ -109,7 +109,7 @@ def _check_readable(pipe, rows:list):
     long = [p for p in prompts if tokens_left(pipe, p) < 0]
     if not long: return
     raise HfiError(f'{len(long)} of {len(prompts)} prompts are too long for this model, e.g. {long[0][:80]!r}: '
-                   'shorten them, or let `truncate` of the prompt lists do it')
+                   'shorten them, or let hfi_nb.candidates.prompts.truncate do it')
 
 # %% ../../nbs/03_images.ipynb #c3369d68
 def _mention_other_settings(manifest:dict, rows:list):
@@ -134,7 +134,7 @@ def _one_run(folder:Path):
         yield
 
 def _generate_rows(pipe, rows:list, folder:Path, batch:int, settings:dict, listed, callback):
-    "Generate the images of `rows`, turn by turn: a batch per process. Those `listed` have their line in the manifest."
+    "Generate the images of `rows`, turn by turn: a batch per process. Those in `listed` are in the manifest."
     def paint(part):
         images = sample(pipe, [r['prompt'] for r in part], [r['seed'] for r in part], **settings)
         for row, im in zip(part, images, strict=True):
@@ -159,7 +159,7 @@ def generate(
 ) -> list: # one record per prompt: id, file, prompt, seed, model, settings
     """Generate what is not yet there and return all records in the order of the prompts.
 
-    Two runs into one folder take turns. What cannot be asked for (settings, seeds, prompts that are too long) is an
+    Two runs into one folder take turns. Impossible settings or seeds and prompts that are too long are an
     `HfiError` before the work begins.
     """
     asked = _asked(prompts, seeds)

@@ -166,7 +166,7 @@ def _take(path:Path, target:Path, kind:str, link:bool):
                 raise _NoLink(f'{path} cannot be linked to ({e.strerror}): leave out link, so that it is copied') from e
 
 class _NoLink(HfiError):
-    "The disk has no links: the import ends, where a damaged image is only skipped."
+    "The disk takes no links: this ends the import, whereas a damaged image is only skipped."
 
 # %% ../../nbs/03b_import.ipynb #1d9da260
 class _Import:
@@ -178,7 +178,7 @@ class _Import:
     def name(self, path:Path) -> str: return path.relative_to(self.folder).as_posix()
 
     def row(self, path:Path):
-        "The record of an image that has now its place in the study; None if it has none."
+        "The record of an image that is now in the study; None if the image was skipped or a duplicate."
         try:
             kind = _format(path)
             if not kind: raise HfiError('no image')
@@ -213,7 +213,7 @@ def import_images(
 ) -> Imported:
     """Bring your own images into a study; resumable.
 
-    The same content is taken once. What is no image, or damaged, is skipped and named. A record has id, file, prompt
+    The same content is taken once. What is damaged or not an image is skipped and named. A record has id, file, prompt
     ('' if nobody said it), seed (None if nobody said it) and source, the file it came from.
     """
     folder, study = Path(folder).resolve(), make_folder(getattr(study, 'folder', study)).resolve()

@@ -40,7 +40,7 @@ class ListPrompt(Prompt):
     facts:dict = field(default_factory=dict, compare=False, repr=False) # all columns as they stand in the file
 
 class PromptList(list):
-    "Prompts, with what did not come through whole."
+    "Prompts, with the rows that were skipped and the prompts that were cut."
     def __init__(self, prompts:Iterable=(), skipped:Iterable=(), truncated:Iterable=()):
         super().__init__(prompts)
         self.skipped = list(skipped) # (row number, why) of each row that could not be read
@@ -72,7 +72,7 @@ def _separator(text:str) -> str:
 
 # %% ../../nbs/03a_prompts.ipynb #6d68b171
 def _csv_records(text:str, sep:str) -> list: # of lists of cells
-    "All records; where quotes do not close, the line stands as an `HfiError` and reading goes on behind it."
+    "All records; where quotes do not close, the line becomes an `HfiError`, and reading goes on after it."
     lines, records, at = list(io.StringIO(text, newline='')), [], 0
     while at < len(lines):
         reader, start = csv.reader(lines[at:], delimiter=sep, strict=True), 0
@@ -106,7 +106,7 @@ def _object(value):
     "A JSON value as a row."
     if isinstance(value, dict): return value
     if isinstance(value, str): return dict(prompt=value)
-    return HfiError(f'it is {str(value)[:40]!r}, no object and no text')
+    return HfiError(f'it is {str(value)[:40]!r}, neither an object nor a text')
 
 def _json_rows(text:str) -> list:
     "The rows of a JSON file: a list, or an object that holds one, or one list per column."
@@ -115,28 +115,28 @@ def _json_rows(text:str) -> list:
     if len(lists) > 1 and len({len(v) for v in lists.values()}) == 1:
         return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
     [rows] = lists.values() if len(lists) == 1 else [None]
-    if not isinstance(rows, list): raise ValueError('it holds no single list')
+    if not isinstance(rows, list): raise ValueError('it does not hold exactly one list')
     return [_object(value) for value in rows]
 
 def _jsonl_row(line:str):
     try: return _object(json.loads(line))
-    except (ValueError, RecursionError) as e: return HfiError(f'it is no JSON ({e})')
+    except (ValueError, RecursionError) as e: return HfiError(f'it is not JSON ({e})')
 
 READERS = {'.csv': _csv_rows, '.tsv': _csv_rows, '.json': _json_rows,
            '.jsonl': lambda text: [_jsonl_row(line) for line in text_lines(text)],
            '.txt': lambda text: [dict(prompt=line) for line in text_lines(text)]}
 
 def read_table(path:str|Path) -> list: # of {column: value}
-    "The rows of a file, or the lines of a text file as prompts; for a row that cannot be read stands an `HfiError`."
+    "The rows of a file, or the lines of a text file as prompts; a row that cannot be read becomes an `HfiError`."
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if not reader:
-        raise HfiError(f'{path} is no prompt list that can be read: give a file that ends in {", ".join(READERS)}; '
+        raise HfiError(f'{path} cannot be read as a prompt list: give a file that ends in {", ".join(READERS)}; '
                        'save other formats as CSV first, e.g. with pandas: read_parquet(…).to_csv(…, index=False)')
     try: rows = reader(read_text(path, 'surrogateescape'))
     except (csv.Error, ValueError, RecursionError) as e:
         raise HfiError(f'{path} is damaged ({e}): download or save it again') from e
-    except OSError as e: raise HfiError(f'{path} cannot be read ({e.strerror})') from e
+    except OSError as e: raise HfiError(f'{path} cannot be read ({e.strerror}): check its permissions') from e
     if not rows: raise HfiError(f'{path} holds no prompts: give a file with at least one row')
     return rows
 
@@ -192,7 +192,7 @@ def _tags(value) -> tuple:
 
 def _text(value, column:str) -> str:
     "A prompt without white space around it; `HfiError` if it is empty or not all of it is text."
-    if not isinstance(value, str): raise HfiError(f'{column} is {str(value)[:40]!r}, no text')
+    if not isinstance(value, str): raise HfiError(f'{column} is {str(value)[:40]!r}, not a text')
     text = value.strip(' \t\r\n')
     if not text: raise HfiError(f'{column} is empty')
     if re.search('[\ud800-\udfff]', text): raise HfiError(f'{column} is not valid UTF-8')
@@ -215,7 +215,7 @@ def load_prompts(
     source:str|Path, # a file, a data set on the hub ('owner/name', 'owner/name/file.csv'), or 'scenes' or 'bleeding'
     kind:str=None, # which list it must be: see `LISTS`; default: any list with a prompt in each row
     column:str=None, # which column holds the prompts; default: the first of `COLUMNS['text']`
-    strict:bool=False, # refuse a list of which a row cannot be read
+    strict:bool=False, # refuse a list with a row that cannot be read
 ) -> PromptList: # of `ListPrompt`s; `.skipped` are the rows that could not be read
     """Read a prompt list.
 
@@ -291,7 +291,7 @@ def truncate(
     prompts:Iterable, # prompts or strings
     room:int=0, # tokens to leave free
 ) -> PromptList: # of the same kind; `.truncated` are the places of those that were cut
-    "The prompts, cut behind the last word that the pipeline's tokenizers can take in."
+    "The prompts, cut after the last word that the model can read."
     if isinstance(prompts, str): raise HfiError(f'the prompts are one text, {prompts[:40]!r}: give a list of prompts')
     most = tokens_left(pipe, '')
     if not 0 <= room < most: raise HfiError(f'room is {room}: the model reads {most} tokens; leave some for the prompt')

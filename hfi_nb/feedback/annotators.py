@@ -44,7 +44,7 @@ class SimulatedAnnotator:
         "What it thinks of an image, the same each time it is asked."
         return float(self.truth(item)) + self.bias + self.taste*random.Random(f'{self.seed} {item}').gauss(0, 1)
     def says(self, item:str) -> bool:
-        "Its answer: its opinion, but for a slip."
+        "Its answer: its opinion, or the opposite where it slips."
         return (self.opinion(item) > .5) != (self.rng.random() < self.error)
 
 # %% ../../nbs/05b_annotators.ipynb #b55945ad

@@ -103,7 +103,7 @@ def database_url(
                        'give the path of the file instead, without sqlite://')
     try: return sa.make_url(re.sub(r'^postgres(ql)?://', 'postgresql+psycopg://', place))
     except (sa.exc.ArgumentError, ValueError) as e:
-        raise HfiError(f'{place!r} is no address of a database ({e}): give a path or postgresql://user@host/db') from e
+        raise HfiError(f'{place!r} is not a database address ({e}): give a path or postgresql://user@host/db') from e
 
 # %% ../../nbs/04_database.ipynb #59446a61
 FAULTS = {
@@ -201,7 +201,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        "A connection to read with; what is done with the rows belongs into the block too."
+        "A connection to read with; use the rows inside the block, too."
         self._require_file()
         with self._in_words('read'), self.engine.connect() as c: yield c
 

@@ -66,7 +66,7 @@ def _table(text:str) -> tuple[list[str], list[dict]]: # columns and rows; separa
     rows = []
     for row in reader:
         if None not in row and None not in row.values(): rows.append(row)
-        else: raise HfiError(f'line {reader.line_num} has not the columns {", ".join(columns)[:200]}: correct it')
+        else: raise HfiError(f'line {reader.line_num} does not have the columns {", ".join(columns)[:200]}: correct it')
     return columns, rows
 
 def _from_csv(rows:list[dict]) -> list[Event]:
@@ -125,7 +125,7 @@ def export_events(
         raise HfiError(f'cannot write {path} ({e.strerror}): free some space or choose another folder; '
                        'the feedback itself is not touched') from e
     except (TypeError, ValueError, AttributeError) as e:
-        raise HfiError(f'{store.place} holds something that is no event ({e}): restore a copy of it') from e
+        raise HfiError(f'{store.place} holds something that is not an event ({e}): restore a copy of it') from e
 
 # %% ../../nbs/04a_exchange.ipynb #ac6159c2
 def _annotations(tasks:list[dict], find:ImageFinder, how:dict) -> FileContent:
@@ -170,7 +170,7 @@ def read_file(
     except OSError as e: raise HfiError(f'cannot read {path} ({e.strerror}): check the name') from e
     except HfiError as e: raise HfiError(f'{path.name}: {e}') from e
     except (ValueError, TypeError, LookupError, AttributeError, csv.Error, RecursionError) as e:
-        raise HfiError(f'{path} is no feedback file ({type(e).__name__}: {str(e)[:120]}): export it again') from e
+        raise HfiError(f'{path} is not a feedback file ({type(e).__name__}: {str(e)[:120]}): export it again') from e
     if content.unread and not content.answers and not content.events:
         raise HfiError(f'{path} has no answer that can be read: {"; ".join(content.unread[:3])}')
     return content
@@ -186,7 +186,7 @@ def read_events(path:str|Path, concept:str|None=None, **how) -> list[Event]:
 
 # %% ../../nbs/04a_exchange.ipynb #6a0efa0e
 class Imported(int):
-    "How many events were new; `corrected` of them replace an earlier answer, `unread` names what was no answer."
+    "How many events were new; `corrected` of them replace an earlier answer, `unread` names what was not an answer."
     def __new__(cls, new:int, corrected:int=0, unread:Iterable[str]=()):
         self = super().__new__(cls, new)
         self.corrected, self.unread = corrected, tuple(unread)

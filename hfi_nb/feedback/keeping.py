@@ -79,7 +79,7 @@ GUIDELINE, LONGEST = 'guideline.md', 20_000
 
 def read_guideline(
     folder:str|Path, # study folder
-) -> tuple[str, str]: # its text and the first 12 letters of its SHA-256; ('', '') if there is none
+) -> tuple[str, str]: # its text and the first 12 hex digits of its SHA-256; ('', '') if there is none
     "What the owner of a study wrote about what counts; `HfiError` if it cannot be read or is too long."
     file = contained(folder, GUIDELINE)
     if not file.is_file(): return '', ''

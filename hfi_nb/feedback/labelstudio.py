@@ -77,7 +77,7 @@ IMAGE = re.compile(r'\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$', re.I)
 UPLOAD = re.compile(r'[0-9a-f]{8}-(.+)') # how Label Studio names uploads
 
 class Unread(Exception):
-    "Something in a file that is no answer to the question; it is counted and named."
+    "Something in a file that is not an answer to the question; it is counted and named."
 
 def _path_in(reference:str) -> str: # of a path, a URL or Label Studio's /data/local-files/?d=…
     try: parts = urlsplit(reference)
@@ -111,7 +111,7 @@ class ImageFinder:
         if len(found) == 1: return next(iter(found))
         if found: raise Unread(f'{called} may be any of {", ".join(sorted(found))}')
         try: return check_id(short if 'upload/' in reference else called)
-        except HfiError: raise Unread(f'{reference[:80]!r} is no image of the study') from None
+        except HfiError: raise Unread(f'{reference[:80]!r} is not an image of the study') from None
 
     @cached_property
     def _contents(self) -> dict[str, set]:
@@ -205,7 +205,7 @@ class ResultReader:
         if 'rating' in value: return self._label([f'{float(value["rating"]):g}'], data, where)
         if 'selected' in value: return self._pair(value['selected'], data, where)
         if 'ranker' in value: return self._ranking(value['ranker'], data, where)
-        raise Unread(f'{where} has {", ".join(map(str, value)) or "nothing"}, which is no answer')
+        raise Unread(f'{where} has {", ".join(map(str, value)) or "nothing"}, which is not an answer')
 
     def _label(self, words:list, data:dict, where:str) -> dict:
         words = words if isinstance(words, list) else [words]
@@ -286,7 +286,7 @@ class AnnotationReader:
         self.content, self.own = FileContent(), {}
 
     def read(self, tasks:Iterable[dict]) -> FileContent:
-        "The events that come back, and what people said over there, in the order of the log and of the annotations."
+        "The events that come back, in the order of the log, and the answers given in Label Studio, by their time."
         tasks = [self._task(task) for task in tasks]
         logged = [dict(event) for task in tasks for event in (task.get('meta') or {}).get('events', [])]
         places = [event.pop('log', None) for event in logged]
@@ -306,7 +306,7 @@ class AnnotationReader:
     def _task(self, task:dict) -> dict:
         if 'annotation_id' in task: return task_of_row(task, self.result.known)
         if 'data' in task: return task
-        raise HfiError(f'{str(task)[:60]!r} is no task of Label Studio: export it as JSON, JSON-MIN or CSV')
+        raise HfiError(f'{str(task)[:60]!r} is not a task of Label Studio: export it as JSON, JSON-MIN or CSV')
 
     def _left_from_here(self, task:dict, made:dict) -> Event|None: # Label Studio keeps our id as import_id
         place = task['data'].get('id'), made.get('import_id')

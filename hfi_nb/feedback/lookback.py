@@ -16,7 +16,7 @@ END = (('answers', 'Look over my answers', 'i'), ('back', 'Previous page', 'p'),
 LOOKING = ('zoom', 'Zoom', '+'), ('show', 'Show all', 'h'), ('guideline', 'Guideline', '?'), ('note', 'Comment', 'm')
 HISTORY = ('back', 'Previous page', 'p'), ('answers', 'My answers', 'i')
 READ = 'read', 'I have read this', 'Enter'
-FREE = {'undo', 'back', 'forward', 'answers', 'leave', 'read', 'skipped'} # actions that answer for no page
+FREE = {'undo', 'back', 'forward', 'answers', 'leave', 'read', 'skipped'} # actions that are not an answer to a page
 NAMED_KEYS = dict(space=' ', enter='Enter', backspace='Backspace')
 
 def keymap(
@@ -46,7 +46,7 @@ def sized(n, name:str, least:int, most:int) -> int:
     raise HfiError(f'{name}={n!r}: give a whole number from {least} to {most}')
 
 def check_options(panel, repeats:float|None, **given):
-    "`HfiError` for an option that this kind of panel leaves no choice about, and for a wrong share of repeats."
+    "`HfiError` for an option that cannot be changed in this kind of panel, and for a wrong share of repeats."
     for name, value in dict(repeats=repeats, **given).items():
         if name in panel.fixed and value not in (None, own := getattr(panel, name)):
             raise HfiError(f'the panel {panel.name} always has {name}={own}: leave {name} out')

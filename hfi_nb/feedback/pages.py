@@ -40,7 +40,7 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
     pictures = T.List(T.Bytes()).tag(sync=True)
     name, family, kind = 'panel', (), 'label' # what events are called, whose answers undo takes back, what an answer is
     per_page, size, tools, tile_keys, help, repeats = 1, 128, (), '', '', .05
-    fixed = () # options that this panel leaves no choice about
+    fixed = () # options that cannot be changed in this panel
     unit, history, reasons = 'images', HISTORY, REASONS # what is counted, ways to look back, why one skips
     guarded, look = (), .5 # actions that answer for a whole page, and the seconds it must have been there
     def __init__(self,
@@ -282,7 +282,8 @@ def _caption(self:Panel, i): return str(self.records[i].get('prompt', '')) if se
 def do(self:Panel, action:str, value:object=None):
     "Carry out an action ('tile', 'confirm', 'undo', …) as a click or key would; raises what goes wrong."
     known = {'tile', 'comment', *FREE, *(tool[0] for tool in self.tools)}
-    if action not in known: raise HfiError(f'unknown action {str(action)[:40]!r}')
+    if action not in known:
+        raise HfiError(f'unknown action {str(action)[:40]!r}: use one of {", ".join(sorted(known))}')
     if action == 'tile' and not (isinstance(value, int) and 0 <= value < len(self.page)): return
     if not self.page and action not in FREE: return
     self.error, self.notice, self.takeback = '', '', False
@@ -352,7 +353,7 @@ def on_comment(self:Panel, value:object):
     "Keep a remark about one image of the page: (its place, text), or a text about the first."
     n, text = value if isinstance(value, list | tuple) else (0, value)
     if not (isinstance(n, int) and 0 <= n < len(self.page)):
-        raise HfiError(f'no image {n!r} on this page to comment on')
+        raise HfiError(f'no image {n!r} on this page to comment on: give a place from 0 to {len(self.page)-1}')
     self._say([(self.page[n], None)], 'comment', text)
     self.notice = f'Comment on image {n+1} stored: “{text[:60]}{"…"*(len(text) > 60)}”'
 

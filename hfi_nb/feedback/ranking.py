@@ -104,7 +104,7 @@ def pair_concept(concept:str) -> str:
 
 def evaluation_pairs(
     folder:str|Path, # of an evaluation whose images were kept
-) -> list: # dict(id, before, after, prompt, asked for the concept or not): files relative to the folder
+) -> list: # dict(id, before, after, prompt, asked: for the concept or not); files relative to the folder
     """The image pairs of `evaluation.json`; `HfiError` if the images were not kept.
 
     An id names its images' contents, so that answers about other images never count for these."""

@@ -92,12 +92,12 @@ class Event:
 
 # %% ../../nbs/04_feedback.ipynb #a8d3ce17
 def _check_ids(ids:list, what:str):
-    if not isinstance(ids, (list, tuple)): raise HfiError(f'{what} {str(ids)[:40]!r} is no list of image ids')
+    if not isinstance(ids, (list, tuple)): raise HfiError(f'{what} {str(ids)[:40]!r} is not a list of image ids')
     for name in ids: check_id(name)
 
 def _check_number(number:float|None, what:str, event:Event):
     if number is None or isinstance(number, (int, float)) and math.isfinite(number): return
-    raise HfiError(f'{what} {str(number)[:40]!r} of {event.item} is no number: leave it out or correct it')
+    raise HfiError(f'{what} {str(number)[:40]!r} of {event.item} is not a number: leave it out or correct it')
 
 def _check_ranking(value:object, item:str):
     if not isinstance(value, dict) or not {'order', 'rest'} <= value.keys():
@@ -142,7 +142,7 @@ class Ranking:
     "One annotator's order of a few images."
     annotator:str
     order:tuple # ids, most unwanted first
-    rest:tuple # ids to which the concept does not apply
+    rest:tuple # ids without an order, less unwanted than all in `order`
     simulated:bool = False
     def pairs(self) -> list:
         "All (more unwanted, less unwanted) pairs: within the order, and the order before the rest."
@@ -226,7 +226,7 @@ def by_annotator(self:FeedbackStore, concept:str, annotator:str|None=None) -> di
 
 @patch
 def soft_labels(self:FeedbackStore, concept:str) -> dict[str, float]:
-    "{image: share of annotators who call it unwanted}; a review replaces the votes, the latest one."
+    "{image: share of annotators who call it unwanted}; the latest review replaces the votes."
     a = ANSWERS.c
     votes = self._current(a.item, sa.func.avg(a.label), concept=concept, slot='answer', kind='label')
     reviews = self._current(a.item, a.label, concept=concept, slot='review').where(a.label.isnot(None))

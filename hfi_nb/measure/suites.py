@@ -23,10 +23,10 @@ class Prompt:
     expected: Mapping = field(default_factory=dict, hash=False) # label → value: {'style': 'noto', 'subject': 'cat'}
     seed: int | None = None # prescribed by a list
     guidance: float | None = None # likewise
-    without: str = '' # the same wish without the concept, where it is known: a style's prompt without the style
+    without: str = '' # the same prompt without the concept, where it is known: 'a cat' for 'a cat in the style of noto'
 
     def __post_init__(self):
-        if not isinstance(self.text, str): raise HfiError(f'{self.text!r} is no prompt: give a string')
+        if not isinstance(self.text, str): raise HfiError(f'{self.text!r} is not a prompt: give a string')
         if not isinstance(self.expected, Mapping):
             raise HfiError(f"{self.text!r} expects {self.expected!r}: give label and value, as {{'subject': 'cat'}}")
 
@@ -67,7 +67,7 @@ def verdicts(judge, images) -> list: # of `Verdict`s
         raise HfiError(f'{name} gave {wrong!r}: a judge must give a Verdict(shown, strength, labels) per image')
     bad = [i for i, v in enumerate(found) if not np.isfinite(v.strength)]
     if bad:
-        raise HfiError(f'{name} gave image {bad[0]} a strength that is no number ({len(bad)} images): '
+        raise HfiError(f'{name} gave image {bad[0]} a strength that is not a number ({len(bad)} images): '
                        'look at that image')
     return found
 
@@ -101,9 +101,9 @@ class Suite:
     benign: Sequence[Prompt] = () # they ask for something else
     judge: Callable|None = None # images → `Verdict`s
     removal_only: bool = False # True: no benign prompts, and nothing is said about damage
-    works: Sequence = field(default=(), repr=False) # images of the concept's own, for the photo similarity ratio
+    works: Sequence = field(default=(), repr=False) # the artist's own works, for the photo similarity ratio
     clip: object = None # for CLIP scores: folder, hub id or what `load_clip` returned; None: no score
-    first_seed: int = 10_000 # of the prompts without a seed, by place: far from the images that people judged
+    first_seed: int = 10_000 # prompt i gets first_seed+i if it prescribes none: far from the images that people judged
 
     def __post_init__(self):
         for group in GROUPS: object.__setattr__(self, group, _prompts(self, group))
@@ -159,7 +159,7 @@ def _listed(p, labels) -> Prompt: # p: a string or anything with .text
     return Prompt(p.text, expected, getattr(p, 'seed', None), getattr(p, 'guidance', None), getattr(p, 'without', ''))
 
 def _prompts(suite, group) -> tuple:
-    "The prompts of a group, or an error that names what is none."
+    "The prompts of a group, or an error that names what is not a prompt."
     given:Sequence = getattr(suite, group)
     wrong = given if isinstance(given, (str, Prompt)) else next((p for p in given if not isinstance(p, Prompt)), None)
     if wrong is not None:

@@ -125,7 +125,7 @@ def _read_features(file) -> dict:
     if not all(np.isfinite(row).all() for row in known.values()): raise _damaged(file, 'nan or infinity')
     return known
 
-def _damaged(file, why): return HfiError(f'feature cache {file} is damaged ({why}): delete it, it will be made again')
+def _damaged(file, why): return HfiError(f'feature cache {file} is damaged ({why}): delete it; it is made again')
 
 # %% ../../nbs/06_features.ipynb #65c98601
 @torch.no_grad()
@@ -134,7 +134,7 @@ def text_features(
     clip, # folder, hub id or what `load_clip` returned
     batch:int=256,
 ) -> np.ndarray: # (n, d) float32, unit length
-    "CLIP text features; texts beyond the CLIP's length are cut there."
+    "CLIP text features; texts that are too long for the CLIP are cut."
     if isinstance(texts, str): raise HfiError(f'{texts!r} is one text: pass a list, [{texts!r}]')
     texts, model = list(texts), as_clip(clip).model
     length, tokenizer = model.config.text_config.max_position_embeddings, _tokenizer(model)

@@ -19,7 +19,7 @@ from .head import (LANDMARKS, NO_PAIRS, Pairs, choose_head, compact, held_out, m
 SHARES = (.25, .5, .75) # of the words, to choose from; ours
 
 def word_counter(): # → TfidfVectorizer
-    "Words and pairs of words of prompts, by how much they tell one prompt from another; a blank prompt is a word."
+    "Words and pairs of words of prompts, by how much they tell one prompt from another; a blank one counts as a word."
     from sklearn.feature_extraction.text import TfidfVectorizer # loaded when it is needed
     return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r'[^\s,]+|^[\s,]*$', sublinear_tf=True)
 

@@ -25,7 +25,7 @@ ARRAYS = ('mean', 'scale', 'landmarks', 'w', 'cov')
 NUMBERS = ('lam', 'noise', 'slope', 'offset') # of the meta; what a score needs
 
 def auc_text(meta:dict) -> str: # meta: of a reward
-    "The cross-validated AUC with its interval, as it is told."
+    "The cross-validated AUC with its interval, as text."
     if meta['auc'] is None: return 'not measurable'
     return '{:.3f} [{:.3f}, {:.3f}]'.format(meta['auc'], *meta['interval'])
 
@@ -93,7 +93,7 @@ class RewardModel:
             if bad := [k for k in NUMBERS if not isinstance(meta[k], (int, float)) or not np.isfinite(meta[k])]:
                 raise ValueError(f'{bad[0]} is {meta[bad[0]]!r}')
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
-            raise HfiError(f'{path} is no reward model ({e}): fit the reward again') from e
+            raise HfiError(f'{path} is not a reward model ({e}): fit the reward again') from e
         return cls(**arrays, meta=meta, held_out=held_out)
 
     def _repr_html_(self):

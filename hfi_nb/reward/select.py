@@ -157,13 +157,13 @@ def split_prompts(records:dict, probability, labels=(), reviewed=()) -> tuple[li
     return surest(rejected), surest(safe)
 
 def rejected_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in [.5, 1])]
-    """Prompts whose images are rather unwanted (p ≥ .5), likeliest first; the weight is p.
+    """Prompts whose images are more likely unwanted than not (p ≥ .5), likeliest first; the weight is p.
 
     `reviewed` holds the answers of a second look, {id: share}."""
     return split_prompts(records, probability, labels, reviewed)[0]
 
 def safe_prompts(records:dict, probability, labels=(), reviewed=()) -> list: # [(prompt, weight in (.7, 1])]
-    "Prompts whose images are surely wanted (p < .3) and that no person rejected, safest first; the weight is 1 − p."
+    "Prompts whose images are probably wanted (p < .3) and that no person rejected, safest first; the weight is 1 − p."
     return split_prompts(records, probability, labels, reviewed)[1]
 
 def second_look(

@@ -49,7 +49,7 @@ class SoftToken:
     def load(path:str|Path) -> 'SoftToken':
         """Read a token, also one that was made elsewhere.
 
-        It holds one tensor under the token's name; or `emb_params`, or `clip_l` and `clip_g`, under the file's name."""
+        The token is named after its tensor; one from `emb_params`, or from `clip_l` and `clip_g`, after its file."""
         found, meta = read_tensors(path)
         facts, stem = read_facts(path, meta), f'<{Path(path).stem}>'
         if found.keys() == {'clip_l', 'clip_g'}:
@@ -87,9 +87,9 @@ def read_tensors(path:str|Path) -> tuple[dict, dict]: # name → tensor, metadat
         raise HfiError(f'no soft token in {path} ({e}): give a safetensors file of a textual inversion') from e
 
 def says_something(token:SoftToken, path:str|Path) -> SoftToken: # the same
-    "`HfiError` for a token of a file that is no matrix, changes nothing, or is not finite."
+    "`HfiError` for a token of a file that is not a matrix, changes nothing, or is not finite."
     if token.vectors.ndim == 2 and token.vectors.any(): return token.check(f' in {path}')
-    raise HfiError(f'the soft token {token.name} in {path} is all zeros, or no matrix: get the file again')
+    raise HfiError(f'the soft token {token.name} in {path} is all zeros, or not a matrix: get the file again')
 
 def read_facts(path:str|Path, meta:dict) -> dict:
     "How a token was made, {} for one made elsewhere."

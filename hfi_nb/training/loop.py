@@ -58,7 +58,7 @@ class Loop:
         self.losses.append(value.item())
 
     def train_step(self): raise NotImplementedError
-    def validate(self): pass # what a training looks at every so often; the checkpoint knows of it
+    def validate(self): pass # what a training measures now and then; the checkpoint holds the result
     @property
     def finished(self) -> bool: return False # whether it ends by itself
 
@@ -122,10 +122,10 @@ def read_state(path:str|Path, key:str) -> dict: # {} if there is none for this k
             if f.metadata()['key'] != key: return {}
             state = {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, OSError, KeyError, TypeError) as e:
-        raise HfiError(f'checkpoint {path} is damaged ({e}): delete it, the training starts anew') from e
+        raise HfiError(f'checkpoint {path} is damaged ({e}): delete it; the training starts anew') from e
     if broken := [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]:
         raise HfiError(f'checkpoint {path} holds numbers that are not finite ({broken[0]}): '
-                       'delete it, the training starts anew')
+                       'delete it; the training starts anew')
     return state
 
 def write_state(loop:Loop, path:str|Path, key:str):

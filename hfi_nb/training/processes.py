@@ -21,7 +21,7 @@ from ..devices import default_device
 # %% ../../nbs/02a_processes.ipynb #08151026
 @cache
 def _state():
-    "Connects the processes; they part in order at the end, or threads of the connection abort the interpreter."
+    "Connects the processes, and closes the connection at exit, or its threads abort the interpreter."
     state = PartialState(cpu=default_device().type == 'cpu')
     atexit.register(state.destroy_process_group)
     return state
@@ -36,7 +36,7 @@ def world_size() -> int:
 
 @contextmanager
 def _peers():
-    "What a process sees when another one is gone, in words."
+    "Says in words that another process has stopped, where torch reports a lost connection."
     try: yield
     except RuntimeError as e:
         raise HfiError('another process of this run has stopped: its own message says why. What was finished is kept; '
@@ -48,7 +48,7 @@ def map_ranks(
     parts, # in the same order on every process
     desc:str='', # of a progress bar; none by default
 ) -> list: # what `work` gave for every part, in their order, on every process
-    "Every part is done by one process, and all learn what came of it."
+    "Each part is done by one process, and every process gets all results."
     parts = list(parts)
     own = tqdm(range(rank(), len(parts), world_size()), desc=desc, disable=not desc or rank() > 0)
     found:list = [{i: work(parts[i]) for i in own}]
@@ -66,7 +66,7 @@ def broadcast(value):
     return values[0]
 
 def main_only(work):
-    "What `work()` does is done by the first process alone; all go on when it is done."
+    "Only the first process runs `work()`; the others go on when it is done."
     if not rank(): work()
     broadcast(None)
 

@@ -39,7 +39,7 @@ def held_out(
     concept:str, # a style or a set of subjects
     n:int=60, # prompts that ask for the concept; as many benign, half as many related
     world:World=None, # default: the mini world
-    split:str|None='heldout', # or 'train'; None: all subjects, and what it is for a concept that has none of that split
+    split:str|None='heldout', # or 'train'; None: all subjects, as for a concept with no subject in that split
     seed:int=0, # of the choice
 ) -> list[Prompt]:
     "Prompts for an evaluation: n that ask for the concept, n/2 related, n benign."
@@ -87,7 +87,7 @@ def emoji_suite(
     seed:int=0, # of the choice of prompts
     world:World=None, # default: the mini world
     judge:Callable=None, # see `emoji_judge`
-    prompts:Sequence[Prompt]=None, # instead of `held_out`'s: they are grouped, and keep their place's seed
+    prompts:Sequence[Prompt]=None, # instead of `held_out`'s: they are grouped, and each keeps the seed of its place
     **options, # of `Suite`: removal_only, clip
 ) -> Suite:
     "What the removal of a concept of the mini world is measured on."
