@@ -106,7 +106,8 @@ def import_own(
 def label(
     folder:Annotated[Path, typer.Argument(help='folder of the study')],
     annotator:Annotated[str|None, told('who answers; default: the name of the login')] = None,
-    panel:Annotated[PanelName, told('pairs: before and after; review, second: look again')] = 'grid',
+    panel:Annotated[PanelName, told(
+        'grid, single: unwanted? rank: which most? pairs: before or after? review, second: look again')] = 'grid',
     guideline:Annotated[Path|None, told('text file that says what counts; shown before the first page')] = None,
     size:Annotated[int|None, told('width of an image in pixels', min=32, max=2048)] = None,
     per_page:Annotated[int|None, told('images on a page', min=1, max=400)] = None,

@@ -81,8 +81,8 @@ def study_forecast(
 def questions(study:StudyFiles, most:int=1000) -> list: # ids
     """Images to ask about.
 
-    Before there is a reward: a page of the concept, then the images least like all before them. With a reward: the most
-    informative of the `most` near the boundary, by looks and words."""
+    Before there is a reward: a page of images that CLIP takes for the concept, then those least like all before them.
+    With a reward: the most informative of the `most` near the boundary, by looks and words."""
     ids, said = list(study.records), study.store.soft_labels(study.name)
     unsaid = np.array([n for n, i in enumerate(ids) if i not in said], int)
     if not study.has_reward:

@@ -39,8 +39,8 @@ def read_selection(folder:Path) -> dict: # see `select`
 def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
     """What was selected as safe in the first round, with its prompts.
 
-    What a further round shows was drawn by an erased model: where a harmless image answers a prompt that asks for the
-    concept, the base model must not be held to its own answer."""
+    The images of a further round come from an erased model. Such an image may be harmless although its prompt asks for
+    the concept, and there the base model must not be held to its own answer."""
     first = study.rounds[0]
     ids, records = read_selection(first.folder)['safe'], first.records
     told = [i for i in ids if records[i]['prompt']]

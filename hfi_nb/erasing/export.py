@@ -197,9 +197,9 @@ def prefix_weights(folder:Path):
 def save_pipeline(pipe:DiffusionPipeline, folder:str|Path):
     """Write a pipeline folder that stock diffusers loads with transformers 4 and 5, without any path of its origin.
 
-    Version 5 loads a text encoder in its config's dtype beside denoisers in float32, so the config says float32; the
-    weights may stay float16. Version 4 reads a CLIP tokenizer from files that version 5 does not write, and a CLIP
-    text encoder from weights of other names."""
+    Version 5 loads a text encoder in its config's dtype even where the denoiser is loaded in float32, so the config
+    says float32; the weights may stay float16. Version 4 reads a CLIP tokenizer from files that version 5 does not
+    write, and a CLIP text encoder from weights of other names."""
     folder = Path(folder)
     pipe.save_pretrained(folder)
     for file in (folder/'model_index.json', *folder.glob('*/config.json')):

@@ -41,7 +41,7 @@ class Cluster:
     weights:Sequence[float]|None = None # one per image, of mean 1; None: all alike
     name:str = '<unwanted>' # of the token
     start:str|None = None # coarse word; None: the concept's
-    prompts:Sequence[str]|None = None # of the images, without the concept; each becomes a template for its image
+    prompts:Sequence[str]|None = None # what each image was made from, without the concept; a template for that image
     meta:dict = field(default_factory=dict) # facts to keep with the token
 
     def __post_init__(self):
