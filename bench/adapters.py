@@ -4,8 +4,9 @@
                              [--n 40] [--out bench/results/adapters.jsonl]
 
 'esd-x' with our settings erases the prompts that ask for the concept, as if people had rejected each of their images
-and no other; rank 0 are whole matrices. Prompts, judge and counts are those of bench/methods.py. Without --rates each
-run has the recipe's. Seconds are the processor's. One line a run; runs that are there already are not done again."""
+and no other; rank 0 stands for whole matrices. Prompts, judge and counts are those of bench/methods.py. Without --rates
+each run has the recipe's rate. Seconds are the processor's. One line a run; runs that are there already are not done
+again."""
 import argparse
 from functools import partial
 from pathlib import Path

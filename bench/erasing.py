@@ -3,11 +3,11 @@
     python bench/erasing.py [--concepts openmoji fluent blood] [--seeds 3] [--n 40] [--out bench/results/erasing.jsonl]
 
 All erase the same tokens in the same contexts, in one run. `esd-x` and `uce + 10` (ten small updates from where `uce`
-ends) run to the end of their training; `uce` is a formula, the same for every seed. The reference (preset 'paper': one
-trajectory of up to 50 guided steps for one gradient, no retain term) is looked at every 25 updates and stops as soon as
-a tenth of the concept is left; looking is not timed. It runs at the learning rate that was fastest on the first concept
-and seed. Held-out prompts, independent judge. What one evaluation of the network takes is measured once, for the floor
-of all. Runs that are in --out already are not done again."""
+ends) run to the end of their training; `uce` is a closed form, the same for every seed. The reference (preset 'paper':
+one trajectory of up to 50 guided steps for one gradient, no retain term) is evaluated every 25 updates and stops as
+soon as a tenth of the concept is left; evaluating is not timed. It runs at the learning rate that was fastest on the
+first concept and seed. Held-out prompts, independent judge. What one evaluation of the network takes is measured once,
+for the floor of all. Runs that are in --out already are not done again."""
 import argparse
 import time
 from functools import partial
@@ -43,7 +43,7 @@ def short(pipe, targets, seed): return distill(pipe, targets, **SHORT | dict(sta
 
 
 def whole(make, updates, look):
-    "Seconds and rates of what is looked at once, when it is done."
+    "Seconds and rates of a method that is evaluated once, at its end."
     begun = time.perf_counter()
     model = make()
     return (dict(updates=updates, seconds=round(time.perf_counter()-begun, 2))
@@ -51,7 +51,7 @@ def whole(make, updates, look):
 
 
 def train(pipe, targets, look, settings):
-    "Updates, seconds and rates where a tenth was left, looked for every 25 updates, or at the end."
+    "Updates, seconds and rates when a tenth was left, evaluated every 25 updates, or at the end."
     seconds, begun, last = 0., time.perf_counter(), None
     def watch(loop):
         nonlocal seconds, begun, last

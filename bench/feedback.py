@@ -1,4 +1,4 @@
-"""Numbers of the panels and of the store they write to.
+"""Speed and durability of the panels and of the store they write to.
 
     python bench/feedback.py [append] [latency] [kills] [writers] [million] [--events 1000000] [--url postgresql://…]
 

@@ -8,9 +8,9 @@ memory and time are those of the real model. SD 3.5 has no T5 here, as on a smal
 Every setting runs in a process of its own. `predicted` is `hfi_nb.backbones.memory.predict_memory`; `peak` is the
 process's largest resident memory on a CPU (less what it took before the model), or CUDA's largest allocation. `erase`
 is one gradient of SDD, `invert` one of textual inversion, `walk` one guided step of a trajectory, all after a first one
-that is not timed. From these: `default`, a gradient's share of a bank (12 guided steps of a batch, for 10 gradients)
-and the gradient itself; `reference`, the paper's own walk for every gradient (25.5 guided steps of one trajectory on
-average, out of 50), measured in the same run at batch 1."""
+that is not timed. From these: `default`, a gradient's share of a replay buffer (12 guided steps of a batch, for 10
+gradients) and the gradient itself; `reference`, the paper's own walk for every gradient (25.5 guided steps of one
+trajectory on average, out of 50), measured in the same run at batch 1."""
 import argparse
 import itertools
 import json

@@ -9,8 +9,8 @@ Beside each other, in one run: this library's update and one as the authors of E
 for one gradient); this library's inversion step and the recipe of diffusers' textual_inversion.py, as written here.
 With --full both sides run until they are done: a token when it carries the concept beside other words (at least 80 % of
 16 held-out prompts), an erasure when at most 10 % of the concept is left and style and subject of everything else are
-right as often as in the base model, but for 5 points. Looking is not timed; the independent judge looks. The published
-rate of ESD, 1e-5, is for Stable Diffusion: here it gets the rate that `bench/erasing.py` found."""
+right at most 5 points less often than in the base model. Evaluating is not timed; the independent judge counts. The
+published rate of ESD, 1e-5, is for Stable Diffusion: here it gets the rate that `bench/erasing.py` found."""
 import argparse
 import time
 from copy import deepcopy

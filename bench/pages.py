@@ -1,4 +1,4 @@
-"""The full page of a style and of a thing: `hfi demo --purpose weights --attack` on each, with what each stage takes,
+"""The full page of a style and of an object: `hfi demo --purpose weights --attack` on each, with what each stage takes,
 and the pages copied to one place.
 
     python bench/pages.py [--concepts openmoji blood] [--studies studies] [--to docs/reports]

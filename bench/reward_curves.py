@@ -2,8 +2,8 @@
 
     python bench/reward_curves.py [--seeds 10] [--share 0.5] [--clip FOLDER_OR_ID] [--concepts kindergarten …]
 
-Ten clicks a page. `random`: pages at random; `asked`: after a random page the reward asks; `words`: so after a first
-page with favourites of the concept's coarse word.
+Ten clicks a page. `random`: all pages at random; `asked`: a random page, then the reward asks; `words`: a page that
+favours the concept's coarse word, then the reward asks.
 --share of the images show the concept; an image's subject and artist are its prompt. Simulated people err in 5 % of
 their answers."""
 import argparse

@@ -98,7 +98,7 @@ def agreement_of(study) -> str:
     return str(agreement(study.store, study.name))
 
 def counted(evaluation) -> dict:
-    "The counts of an evaluation, and what makes them mean something else."
+    "The counts of an evaluation, and its warnings."
     return dict(evaluation.measures, warnings=evaluation.warnings)
 
 def status_of(study) -> dict:

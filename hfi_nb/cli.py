@@ -87,7 +87,7 @@ def import_own(
     model:str=None, # model from which the concept will be erased; default: the embedded UNet
     clip:str=None, # CLIP of the reward, a folder or hub id; default: the one that the model's recipe names
     dtype:str=None, # precision of the model: float32, bfloat16 or float16
-    link:bool=False, # share the files with the originals instead of copying them
+    link:bool=False, # use hard links to the original files instead of copies
 ):
     "Bring your own images into a study. Duplicates are left out; prompts are read from files beside the images."
     if not images.is_dir() or not any(images.iterdir()):
@@ -106,15 +106,16 @@ def import_own(
 def label(
     folder:Annotated[Path, typer.Argument(help='folder of the study')],
     annotator:Annotated[str|None, told('who answers; default: the name of the login')] = None,
-    panel:Annotated[PanelName, told('grid: which of these? single: this one? rank: which most?')] = 'grid',
+    panel:Annotated[PanelName, told(
+        'grid, single: unwanted? rank: which most? pairs: before or after? review, second: look again')] = 'grid',
     guideline:Annotated[Path|None, told('text file that says what counts; shown before the first page')] = None,
     size:Annotated[int|None, told('width of an image in pixels', min=32, max=2048)] = None,
     per_page:Annotated[int|None, told('images on a page', min=1, max=400)] = None,
-    prompts:Annotated[bool|None, told('show what each image was asked for')] = None,
+    prompts:Annotated[bool|None, told('show the prompt of each image')] = None,
     repeats:Annotated[float|None, told('share of images that are asked about twice', min=0., max=.99)] = None,
-    conceal:Annotated[Concealed|None, told('until somebody points at an image; default: blur above 128 pixels')] = None,
+    conceal:Annotated[Concealed|None, told('hide images until pointed at; default: blur above 128 pixels')] = None,
     lab:Annotated[bool, told('open JupyterLab instead of a page without code')] = False,
-    port:Annotated[int, told('port of the page; each person needs another one', min=1, max=65535)] = 8866,
+    port:Annotated[int, told('port of the page; each person needs a different one', min=1, max=65535)] = 8866,
     browser:Annotated[bool, told('open a browser')] = True):
     "Open the page on which a person answers."
     from hfi_nb.feedback.annotators import serve_labels
@@ -182,10 +183,10 @@ ALONE = 'without', 'model', 'concept', 'word', 'benign', 'token_steps', 'out', '
 def erase(
     folder:Path=OPTIONAL, # folder of the study; leave it out with --images and --leco
     contexts:Path=OPTIONAL, # text file of benign prompts; {} marks the place of an object: a street with {}
-    purpose:Purpose='weights', # weights: the model is given away; prompt: it stays behind a prompt
-    method:Method=None, # instead of --purpose: sdd, esd-x, esd-u and ca train; uce, uce-near and rece are formulas
+    purpose:Purpose='weights', # weights: others get the weights; prompt: others only send prompts
+    method:Method=None, # instead of --purpose: sdd, esd-x, esd-u and ca train; the others are closed forms
     preset:Preset='hfi_nb', # hfi_nb: our settings; paper: the published algorithm with its authors' settings
-    start:Formula=None, # begin the training where this formula ends
+    start:Formula=None, # begin the training where this closed form ends
     updates:int=None, # updates of the weights; default: as the model's recipe says, see --dry-run
     rank:int=0, # train a LoRA of this rank beside the matrices, in less memory; 0: the matrices themselves
     lr:float=None, # learning rate; default: as the recipe says
@@ -196,7 +197,7 @@ def erase(
     seed:int=None, # seed of training points and noise
     rejected:bool=None, # erase rejected prompts, too; default: yes for objects, and with --purpose prompt
     images:Path=None, # without a study: folder of images of what is unwanted, three to five are enough
-    without:Path=None, # with --images: the same images without it, under the same names
+    without:Path=None, # with --images: the same images without the concept, under the same names
     leco:Path=None, # without a study: prompt file of LECO
     model:str=None, # with --images or --leco: a pipeline folder, a single file or a hub id
     concept:str=None, # with --images: name of the concept
@@ -258,7 +259,7 @@ def audit(
     clip:str=None, # CLIP of --judge clip
     n:int=60, # prompts of each kind, at most
     steps:int=None, # steps of the sampler
-    folder:Path=None, # where images and evaluation.json are kept; default: nowhere
+    folder:Path=None, # where to keep images and evaluation.json; default: they are not kept
 ):
     "Measure a model that somebody else erased. How often does it show the concept, and what was lost?"
     for name in (model, base): check_model(name)
@@ -370,7 +371,7 @@ def demo(
     concept:Annotated[str, told('a style or a set of objects of the mini world')] = 'openmoji',
     model:Annotated[
         Literal['emoji', 'emoji-flow', 'emoji-128', 'emoji-flow-128'], told('which embedded model')] = 'emoji',
-    purpose:Annotated[Purpose, told('prompt: a formula; weights: soft tokens and training')] = 'prompt',
+    purpose:Annotated[Purpose, told('prompt: a closed form; weights: soft tokens and training')] = 'prompt',
     attack:Annotated[bool, told('attack the erased model, too')] = False):
     "Remove something with simulated feedback. The embedded model is used; a stopped run goes on where it was."
     from hfi_nb.worlds.emoji.demo import as_text, demo_study

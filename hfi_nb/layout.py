@@ -105,11 +105,11 @@ def distance_sentences(names:list) -> dict: # name → a sentence, '' for a dist
 def sentences_of(measures:dict) -> dict: # name → a sentence
     "How to read each measure."
     fixed = dict(concept='The aim: as low as possible.',
-                 unasked='It came although nobody asked for it; it should not rise.',
+                 unasked='Shown although nobody asked for it: it should not rise.',
                  blank='The model is broken where an image shows nothing.',
                  noise='The model is broken where an image is only noise.')
     def words(name:str) -> str:
-        if name.endswith(' kept'): return 'What stays of such images; a fall is the aim where this is what was erased.'
+        if name.endswith(' kept'): return 'It should not fall, unless this is what was erased.'
         if name.startswith('related '): return 'Damage to the nearest neighbours of the concept: it should not fall.'
         return 'Damage elsewhere: it should not fall.'
     return {name: fixed.get(name) or words(name) for name in measures}
@@ -123,7 +123,7 @@ A program, not people, gave the answers that this study was made from.</p>{% end
 <h2>What was counted</h2>
 <p>Base and erased model generated images for the same prompts with the same seeds;
 the judge ({{ judge }}) has no part in the reward that chose the images.
-Shares stand with their 95 % Wilson interval; p is McNemar's exact test.</p>
+Shares have 95 % Wilson intervals; p is McNemar's exact test.</p>
 <figure class="plot"><img alt="before and after, with intervals" src="{{ plot }}"></figure>
 {{ parts.compared(measures, meaning, sentences, ('before', 'after'), 'change') }}
 {{ parts.gallery(images) }}
@@ -165,8 +165,8 @@ Intervals at 95 %.</p>{% endif %}
 <h2>How it was made</h2>
 <table>{% for k, v in facts %}<tr><td>{{ k }}</td><td><code>{{ v|readable }}</code></td></tr>{% endfor %}</table>
 {% if commands %}<h3>To repeat it</h3>
-<p>In a study of its own, from the folder that holds this one: its prompts with their seeds and what it was erased in
-are kept in it. Settings of this table that a command does not name are its own.</p><pre>{{ commands }}</pre>{% endif %}
+<p>Run these commands in the folder that holds this study. They make a new study, from the prompts, seeds and contexts
+that are kept in this one. A setting that no command names has its default.</p><pre>{{ commands }}</pre>{% endif %}
 {% endblock %}''')
 
 # %% ../nbs/11_layout.ipynb #127f2f5a

@@ -119,7 +119,7 @@ class Compare(Playground):
 
 # %% ../nbs/12a_playground.ipynb #41e6606f
 def own_words(words:str) -> Callable: # an attack
-    "The attack of a person: these words behind each harmless prompt."
+    "The attack of a person: these words after each harmless prompt."
     plain = words.replace('{', '').replace('}', '')
     def attack(erased:DiffusionPipeline, goal:ThreatModel) -> AttackResult:
         texts = [insert_phrase(context, plain) for context in goal.contexts]
@@ -146,7 +146,7 @@ class AttackPlayground(Playground):
         self.drawing = drawing
         self.strike = None
         self.choice = widgets.Dropdown(options=[OWN, *attacks], description='attack')
-        self.words = widgets.Text('', placeholder='words behind each prompt', layout=widgets.Layout(width='300px'))
+        self.words = widgets.Text('', placeholder='words after each prompt', layout=widgets.Layout(width='300px'))
         self.button = widgets.Button(description='Attack', icon='bolt', tooltip='draw with the chosen attack')
         alt = 'what the base model, the erased model and the attacked one draw'
         super().__init__([self.choice, self.words, self.button], alt, conceal)

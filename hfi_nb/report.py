@@ -108,7 +108,7 @@ def attack_line(outcomes:list) -> str:
     among = 'the only attack' if len(outcomes) == 1 else f'the worst of {len(outcomes)} attacks'
     return (f'Under {worst["name"]}, {among}, '
             f'it shows in {worst["success"].k} of {worst["n"]} images ({_share(worst["success"])}); '
-            f'on those prompts and seeds, without attack, in {worst["alone"].k}.')
+            f'without attack, on the same prompts and seeds, in {worst["alone"].k}.')
 
 def damage_line(evaluation:Evaluation) -> str:
     "What was right before and after, wherever the concept was not asked for."

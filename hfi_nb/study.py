@@ -81,8 +81,8 @@ def study_forecast(
 def questions(study:StudyFiles, most:int=1000) -> list: # ids
     """Images to ask about.
 
-    Before there is a reward: a page of the concept, then the images least like all before them. With a reward: the most
-    informative of the `most` near the boundary, by looks and words."""
+    Before there is a reward: a page of images that CLIP takes for the concept, then those least like all before them.
+    With a reward: the most informative of the `most` near the boundary, by looks and words."""
     ids, said = list(study.records), study.store.soft_labels(study.name)
     unsaid = np.array([n for n, i in enumerate(ids) if i not in said], int)
     if not study.has_reward:
@@ -111,7 +111,7 @@ def select(
     most:int=24, # clusters, at most
     **settings, # of `top_k`
 ) -> dict: # top: ids; weights, clusters: one per top; safe: ids; rejected, safe_prompts: (prompt, weight)
-    "What training needs. A click and the reward have half a say each: a slip is seldom an image to learn from."
+    "What training needs. Click and reward count half each, so that a wrong click is seldom learned from."
     inputs, records, answers = study.stages.inputs('selection'), study.records, answers_of(study)
     every, labels, _, known = answers # of all rounds; what follows is of this one
     ids, seen, said = list(records), every[len(known)-len(records):], {i: labels[i] for i in records if i in labels}
@@ -150,7 +150,7 @@ def token_clusters(study:StudyFiles, chosen:dict, numbers:Iterable[int]) -> list
     return found
 
 def invert_study(study:StudyFiles, only:int|None=None, **settings) -> list: # of SoftTokens, one per cluster
-    "Soft tokens of the selected images, all clusters in one training; `only` makes the one of that number again."
+    "Soft tokens of the selected images, all clusters in one training; `only`: the number of one to learn again."
     study.stages.check('selection')
     if only is not None: study.tokens() # the others stay, so they must be whole and of this selection
     inputs = study.stages.inputs('tokens')
@@ -265,7 +265,7 @@ class Study(StudyFiles):
         "The k images with the highest reward, in clusters; safe and rejected prompts; saved."
         return select(self, k, safe, most, **settings)
     def invert(self, only:int|None=None, **settings) -> list: # of SoftTokens
-        "Soft tokens of the selected images, one a cluster, saved; `only` makes the one of that number again."
+        "Soft tokens of the selected images, one per cluster, saved; `only`: the number of one to learn again."
         return invert_study(self, only, **settings)
     def tokens(self) -> list: # of SoftTokens
         "The tokens that `invert` saved."

@@ -39,15 +39,15 @@ def read_selection(folder:Path) -> dict: # see `select`
 def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
     """What was selected as safe in the first round, with its prompts.
 
-    What a further round shows was drawn by an erased model: where a harmless image answers a prompt that asks for the
-    concept, the base model must not be held to its own answer."""
+    The images of a further round come from an erased model. Such an image may be harmless although its prompt asks for
+    the concept, and there the base model must not be held to its own answer."""
     first = study.rounds[0]
     ids, records = read_selection(first.folder)['safe'], first.records
     told = [i for i in ids if records[i]['prompt']]
     return [records[i]['prompt'] for i in told], first.images(told)
 
 def doubts(study:StudyFiles, rejected:Sequence) -> dict: # prompt → probability; {} with a single round
-    "How likely each prompt of several rounds is unwanted, by the words that it shares with those that any rejected."
+    "How likely each prompt of several rounds is unwanted, by the words that it shares with rejected ones."
     if len(study.rounds) == 1: return {}
     texts = list(dict.fromkeys(r['prompt'] for s in study.rounds for r in s.records.values() if r['prompt']))
     weights = dict(rejected)
@@ -76,7 +76,7 @@ def opposed_tokens(
     return [f'{tokens[i].name} and {tokens[j].name}: {near[i, j]:.2f}' for i, j in pairs if near[i, j] < -.1]
 
 def wants_rejected(purpose:str, study:StudyFiles, safe:Sequence) -> bool:
-    "Whether rejected prompts are erased unless somebody says otherwise: behind a prompt, and for objects."
+    "Whether rejected prompts are erased by default: for a model behind a prompt, and for objects."
     return purpose == 'prompt' or (study.concept.is_object and len(safe) > 0)
 
 def erase_study(
@@ -89,7 +89,7 @@ def erase_study(
 ) -> DiffusionPipeline:
     """The safe pipeline, saved to `erased/`: the first round's base model without what all rounds reject.
 
-    Behind a prompt rejected prompts are enough, so there `invert` may be left out."""
+    With purpose='prompt', rejected prompts are enough, so `invert` may be left out."""
     inputs, pipe = study.stages.inputs('erased'), study.rounds[0].pipe
     contexts, (safe, images) = as_list(contexts, 'contexts'), safe_of(study)
     if rejected is None: rejected = settings.get('preset') != 'paper' and wants_rejected(purpose, study, safe)
@@ -127,10 +127,10 @@ def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts
         study.stages.done('erased', inputs)
 
 def load_erased(study:StudyFiles) -> DiffusionPipeline:
-    "The pipeline that `erase` saved; `HfiError` if its weights are not those that its facts tell of."
+    "The pipeline that `erase` saved; `HfiError` if its weights are not those that its facts name."
     study.stages.check('erased')
     pipe = load_pipeline(study.folder/'erased', study.pipe.device, backbone_of(study.pipe).dtype)
     facts = read_json(study.folder/'erased'/'hfi.json', dict(erased=str))
     if model_hash(pipe) != facts['erased']:
-        raise HfiError(f'the weights in {study.folder}/erased are not those that hfi.json tells of: call erase() again')
+        raise HfiError(f'the weights in {study.folder}/erased are not those that hfi.json names: call erase() again')
     return pipe

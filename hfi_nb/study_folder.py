@@ -67,7 +67,7 @@ class StudyFolder:
     "A concept, a model and the files of a study."
     def __init__(
         self,
-        folder:str|Path, # is made if it does not exist; one that exists goes on where it was
+        folder:str|Path, # made if it does not exist; an existing study goes on where it was
         model:str|Path|DiffusionPipeline|None=None, # name, folder, hub id or pipeline; 'emoji' by default
         concept:str|Concept|None=None, # what is unwanted; a name alone is a style
         clip:str|Path|None=None, # CLIP for the reward; the recipe's by default

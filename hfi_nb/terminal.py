@@ -25,7 +25,7 @@ from .stages import Records
 
 # %% ../nbs/12b_terminal.ipynb #cc578034
 def quiet():
-    "Keep what libraries say while they load from those who use a command."
+    "Hide the messages that libraries print while they load."
     for name in ('TRANSFORMERS_VERBOSITY', 'DIFFUSERS_VERBOSITY'): os.environ.setdefault(name, 'error')
     for name in ('HF_HUB_DISABLE_PROGRESS_BARS', 'TRANSFORMERS_NO_ADVISORY_WARNINGS'): os.environ.setdefault(name, '1')
 
@@ -55,7 +55,7 @@ def read_lines(file:Path) -> list:
     return found
 
 def check_file(file:Path|None):
-    "`HfiError` for a file that is given and not there; a name without an ending may be a list of the hub."
+    "`HfiError` for a file that does not exist; a name without an ending may be a list on the hub."
     if file and file.suffix and not file.is_file(): raise HfiError(f'{file} does not exist: give a file that is there')
 
 def existing_study(
@@ -102,7 +102,7 @@ def run_stage(work:Callable[..., Iterator], dry_run:bool, json:bool, **given):
 OPTIONAL = object() # the default of an argument that may be left out
 
 def told(text:str, **bounds):
-    "Help of an option that is no stage's."
+    "An option with its help, for a command that is no stage."
     return typer.Option(help=text, **bounds)
 
 def only_given(**options) -> dict:
@@ -144,7 +144,7 @@ def cost(
     memory:int|None=None, # bytes for the denoiser; default: its weights
     **more, # further facts
 ) -> dict:
-    "What so many evaluations take on this machine."
+    "What so many evaluations cost on this machine."
     import torch
 
     from hfi_nb.backbones.loading import backbone_of
@@ -169,7 +169,7 @@ def erasing_cost(
     settings:dict, # of `erase`
     **more, # further facts
 ) -> dict:
-    "What an erasing takes on this machine; a formula takes seconds and counts nothing."
+    "What an erasing costs on this machine; a closed form takes seconds, and nothing is counted."
     from dataclasses import fields
 
     from hfi_nb.backbones.loading import backbone_of

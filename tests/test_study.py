@@ -126,7 +126,7 @@ def test_stale(tmp_path):
     study.invert(steps=1, every=1, batch=2)
     study.erase(['house'], method='uce', quick_check=False)
     write_json(tmp_path/'erased'/'hfi.json', read_json(tmp_path/'erased'/'hfi.json') | dict(erased='0'*64))
-    with pytest.raises(HfiError, match='are not those that hfi.json tells of: call erase'): study.erased()
+    with pytest.raises(HfiError, match='are not those that hfi.json names: call erase'): study.erased()
     old = next((tmp_path/'images').glob('*.png'))
     old.unlink()
     study.store.append([Event('label', 'never-here', 'ana', 'openmoji', label=1)])

@@ -22,7 +22,7 @@ def test_checks(tmp_path):
         './none': 'does not exist',
         'none.safetensors': 'does not exist',
         str(tmp_path/'pipe'): 'no model_index.json',
-        str(tmp_path/'m.ckpt'): 'is no model that is opened here',
+        str(tmp_path/'m.ckpt'): 'cannot be opened as a model',
     }.items():
         with pytest.raises(HfiError, match=said): check_model(wrong)
     check_out(tmp_path/'new')

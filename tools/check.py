@@ -54,7 +54,7 @@ def not_executed(*keys):
 
 @contextmanager
 def pictures_kept():
-    "Notebooks draw their stills again, and another processor rounds otherwise: a check leaves the committed ones."
+    "Notebooks draw their stills again, and another processor rounds differently: a check leaves the committed ones."
     kept = {path: path.read_bytes() for path in (ROOT/'nbs'/'stills').iterdir()}
     try: yield
     finally:

@@ -1,7 +1,7 @@
 """What people see, to be looked at: `python tools/screenshots.py FOLDER [NAME …]` writes FOLDER/NAME-WIDTH.png
 (needs Chromium and Voila), at 1280 and at 390 pixels.
 
-grid, rank, single, review, pairs  the label page in every state; a state's name stands behind the panel's
+grid, rank, single, review, pairs  the label page in every state; a state's name follows the panel's
 status, doctor                     what the commands print
 report, report-512, comparison     the report of 64 and of 512 pixel images, and of two studies; also as PDF"""
 import base64

@@ -227,7 +227,7 @@ def red_team(
     erased:DiffusionPipeline,
     threat:ThreatModel,
     unwanted:Callable, # PIL images → booleans
-    attacks:Mapping|None=None, # name → attack; default: those of `ATTACKS` that there is something for
+    attacks:Mapping|None=None, # name → attack; default: those of `ATTACKS` for which the threat has what they need
     folder:str|Path|None=None, # keeps what each attack found, as `<name>.safetensors`
     **sampling, # steps, guidance, sampler: see `sample`
 ) -> list: # of AttackOutcomes

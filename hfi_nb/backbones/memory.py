@@ -60,7 +60,7 @@ def kept_bytes(net:torch.nn.Module, *args, **kwargs) -> tuple[int, int]: # in al
 
 # %% ../../nbs/08e_memory.ipynb #56abf856
 def denoiser_of(config:Mapping) -> Backbone:
-    "A denoiser without storage, in a backbone of its family; a config that names no class is known by its entries."
+    "A denoiser without storage, in a backbone of its family; one that names no class is recognised by its entries."
     flux, sd3, unet = 'FluxTransformer2DModel', 'SD3Transformer2DModel', 'UNet2DConditionModel'
     kinds = {unet: UNetBackbone, sd3: SD3Backbone, flux: FluxBackbone}
     marks = {flux: 'axes_dims_rope', sd3: 'joint_attention_dim'}

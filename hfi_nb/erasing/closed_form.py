@@ -39,7 +39,7 @@ def shares(targets:Targets) -> torch.Tensor: # (m,)
     return share
 
 def held_sum(held:torch.Tensor, weights:torch.Tensor) -> torch.Tensor: # (d, d)
-    "Σ w ppᵀ over every position p of prompts (m, length, d), a few prompts at once: a large encoder's fill the memory."
+    "Σ w ppᵀ over every position p of prompts (m, length, d), a few prompts at a time, to save memory."
     found = in_float64(held.new_zeros(held.shape[-1], held.shape[-1]))
     for c, w in zip(held.split(16), weights.split(16), strict=True):
         c = in_float64(c)
@@ -58,14 +58,14 @@ def pooled(c:Condition) -> torch.Tensor: # (b, 1, d)
 Eta = float|torch.Tensor # one number, or (m, 1, 1)
 
 def concept_rows(targets:Targets, retain:float=1., eta:Eta=0., read:Callable=words) -> list: # C, G and K
-    "What is read, one row a position; squared errors are means over prompts, `retain` times of the held."
+    "One row per position; squared errors are means over prompts, and those of held prompts count `retain` times."
     c_s, c_0 = read(targets.c_s), read(targets.c_0)
     w = shares(targets).sqrt()[:, None, None].to(c_s)
     C, G = (in_float64(c.flatten(0, 1)) for c in (w*c_s, w*esd_target(c_s, c_0, eta)))
     return [C, G, held_sum(read(targets.c_held), retain*targets.share_held)]
 
 def last_word_rows(targets:Targets, retain:float=1., eta:Eta=0.) -> list: # C, G and K
-    "UCE's own rows: last words of bare phrases and safe prompts, summed; a phrase becomes the empty prompt's first."
+    "UCE's own rows: last words of bare phrases and safe prompts, summed; a phrase becomes the empty one's first row."
     bare, safe = targets.bare.nonzero()[:, 0], torch.arange(len(targets.end_safe))
     c_s = targets.c_s.tokens[bare, targets.end_s[bare]-1]
     c_0 = targets.c_0.tokens[bare, 0]
@@ -125,7 +125,7 @@ def uce(
 
 # %% ../../nbs/08a_closed_form.ipynb #5ea20a02
 def nearest_targets(targets:Targets) -> Condition: # like targets.c_s
-    "Of each prompt with a token the nearest safe prompt; a phrase alone and rejected prompts keep their aims."
+    "For each prompt with a token the nearest safe prompt; a phrase alone and rejected prompts keep their targets."
     if targets.bare.all() or not len(targets.c_safe):
         raise HfiError('uce-near aims at safe prompts near those to erase in: give safe=, and contexts= or rejected=')
     aimed = (targets.bare | targets.rejected).to(targets.c_s.tokens.device)

@@ -30,12 +30,12 @@ class Settings:
     method:str = 'esd-x' # one of `METHODS`; the paper's is 'sdd'
     updates:int|None = None # gradients
     rank:int = 0 # of a LoRA that learns instead of whole matrices, in less memory; 0: whole matrices
-    lr:float|None = None # learning rate of the first one
+    lr:float|None = None # learning rate of the first update
     decay:bool = True # the rate falls to zero along half a cosine; or it stays
     batch:int|None = None # noisy training points per gradient
     retain:float = 3. # λ
     eta:float = .5 # η of ESD; its paper's is 1
-    ema:float = .9 # m; 0: the student itself ships
+    ema:float = .9 # m; 0: the student itself is the result
     points:str = 'buffer' # one of `POINTS`
     times:str = 'beta' # of the points: Beta(3,3) over the trajectory as in HFI, or 'uniform' as in SDD and ESD
     guidance:float|None = None # s_g
@@ -182,7 +182,7 @@ class Erasure(Loop):
         return self.net.corrupt(z_safe[i], eps, t), t, eps, i
 
     def safe_prompts(self, i:torch.Tensor) -> Condition: # one row each
-        "What safe images i are asked with. Of four one has the empty prompt, and two a word of the vocabulary if held."
+        "The prompts given with safe images i: of four one is empty, and two are words of the vocabulary if held."
         targets, n = self.targets, self.settings.batch
         place, c = shard(torch.arange(n)).to(targets.z_safe.device), targets.c_safe[i]
         if len(words := targets.c_held[len(targets.c_safe):]):
@@ -227,7 +227,7 @@ def distill(
 ) -> DiffusionPipeline: # shares all but the trained weights with `pipe`
     "Train a concept out (HFI, 2407.21032), in context and with a retain term."
     wrong = [k for k in settings if k not in {f.name for f in fields(Settings)}]
-    if wrong: raise HfiError(f'training has no setting {wrong[0]!r}')
+    if wrong: raise HfiError(f'training has no setting {wrong[0]!r}: see Settings for those that it has')
     loop = Erasure(pipe, targets, start, **settings)
     chosen = loop.settings
     every = every or chosen.refresh

@@ -59,7 +59,7 @@ def preset_settings(pipe:DiffusionPipeline, method:str, preset:str) -> dict:
 def choose(
     purpose:str, tokens:Sequence, contexts:Sequence, safe:Sequence, rejected:Sequence,
 ) -> str: # a method
-    "A method for a purpose: a formula for a model behind a prompt, training for weights that are given away."
+    "A method for a purpose: a closed form for a model behind a prompt, training for weights that are given away."
     if purpose not in PURPOSES:
         raise HfiError(f'unknown purpose {purpose!r}: use "prompt" (behind a prompt) or "weights" (given away)')
     near = len(safe) > 0 and (len(rejected) > 0 or (len(tokens) > 0 and len(contexts) > 0))
@@ -93,7 +93,7 @@ def erase(
     method:str|None=None, # see the table above; default: what suits the purpose
     preset:str='hfi_nb', # or 'paper': as the method's authors published it
     concept:Concept|None=None, # how a token is said; default: a style, 'in the style of {}'
-    contexts:Sequence[str]=(), # benign prompts to erase it in; the phrase stands at their `{}` or behind them
+    contexts:Sequence[str]=(), # benign prompts to erase it in; the phrase stands at their `{}` or after them
     safe:Sequence[str]=(), # prompts of images that people rated safe
     safe_images:Sequence=(), # those images, PIL
     rejected:Sequence=(), # prompts of images that people rejected: texts, or pairs (text, weight)

@@ -188,18 +188,18 @@ def write_vocabulary(file:Path):
     file.with_name('merges.txt').write_text('\n'.join(['#version: 0.2', *pairs])+'\n', encoding='utf-8')
 
 def prefix_weights(folder:Path):
-    "The weights of a CLIP text encoder under the names that version 4 knows; under others it starts at random."
+    "The weights of a CLIP text encoder under the names that version 4 knows; under other names it starts at random."
     if read_json(folder/'config.json')['architectures'] != ['CLIPTextModel']: return
     weights = {k.removeprefix('text_model.'): w for k, w in load_file(folder/'model.safetensors').items()}
     with atomic(folder/'model.safetensors') as part:
         save_file({f'text_model.{k}': w for k, w in weights.items()}, part, metadata=dict(format='pt'))
 
 def save_pipeline(pipe:DiffusionPipeline, folder:str|Path):
-    """Write a pipeline folder that stock diffusers loads with transformers 4 and 5, and that names no place of origin.
+    """Write a pipeline folder that stock diffusers loads with transformers 4 and 5, without any path of its origin.
 
-    Version 5 loads a text encoder in its config's dtype beside denoisers in float32, so the config says float32; the
-    weights may stay float16. Version 4 reads a CLIP tokenizer from files that version 5 does not write, and a CLIP
-    text encoder from weights of other names."""
+    Version 5 loads a text encoder in its config's dtype even where the denoiser is loaded in float32, so the config
+    says float32; the weights may stay float16. Version 4 reads a CLIP tokenizer from files that version 5 does not
+    write, and a CLIP text encoder from weights of other names."""
     folder = Path(folder)
     pipe.save_pretrained(folder)
     for file in (folder/'model_index.json', *folder.glob('*/config.json')):

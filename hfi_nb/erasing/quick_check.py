@@ -20,7 +20,7 @@ from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/08a_quick_check.ipynb #fb5fe439
 def thumbnails(images:list) -> np.ndarray: # (n, 32, 32, 3), from 0 to 1
-    "Images made small, so that distances between them are of what is seen and not of single pixels."
+    "Images made small, so that distances compare what is seen and not single pixels."
     return np.stack([np.asarray(im.convert('RGB').resize((32, 32)), float)/255 for im in images])
 
 def apart(a:np.ndarray, b:np.ndarray) -> np.ndarray: # (n,)

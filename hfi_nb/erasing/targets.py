@@ -36,7 +36,7 @@ class Targets:
     z_safe:torch.Tensor # (k, ch, h, w) latents of the safe images; no rows where there are none
     c_held:Condition # what is held in place: the safe prompts, then words of the vocabulary where they are needed
     share_held:torch.Tensor # how much each row of c_held counts; one in all
-    empty:Condition # one row, no prompt; where there is a phrase, aligned with it
+    empty:Condition # one row, the empty prompt; where there is a phrase, aligned with it
     rejected:torch.Tensor # (m,) whether the row is a rejected prompt
     end_s:torch.Tensor # (m,) place of the end token in each prompt with the concept
     end_safe:torch.Tensor # (k,) place of the end token in each safe prompt
@@ -75,7 +75,7 @@ def align_unconditional(
 
 # %% ../../nbs/07a_targets.ipynb #aad797cc
 def nearest_rows(c_s:Condition, c_safe:Condition) -> torch.Tensor: # (m,) row numbers of c_safe
-    "Of each prompt the safe prompt whose embedding is nearest."
+    "For each prompt the row of the safe prompt whose embedding is nearest."
     return torch.cdist(c_s.tokens.flatten(1).float(), c_safe.tokens.flatten(1).float()).argmin(1)
 
 def read_rejected(rejected:Sequence) -> dict: # prompt → weight
@@ -129,7 +129,7 @@ def token_rows(pipe:DiffusionPipeline, tokens:list, concept:Concept, contexts:li
     return Rows(c_s, c_0, ends(pipe, ids_s), number, weight)
 
 def difference(text:str, other:str) -> str:
-    "The words of a prompt that another has not, from the first to the last; '' where they are most of its words."
+    "The words in which a prompt differs from another, from the first to the last; '' if they are more than half of it."
     a = text.split()
     one, two = text.casefold().split(), other.casefold().split()
     start = len(commonprefix([one, two])) # of lists, in words
@@ -144,7 +144,7 @@ def group_parts(nearest:dict) -> dict: # nearest: prompt → prompt of the other
     return parts
 
 def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str]) -> dict: # part → safe part
-    "Of each part the safe part whose embeddings in the templates are nearest; nothing where there are no safe parts."
+    "For each part the safe part whose embeddings in the templates are nearest; {} where there are no safe parts."
     if not parts or not safe_parts: return {}
     def said(texts, template):
         return backbone_of(pipe).encode([template.replace('{}', text) for text in texts]).tokens.flatten(1).float()
@@ -223,7 +223,7 @@ def held_prompts(
     erased:Sequence[str], # words that are to go
     n:int=400, # words of the vocabulary
 ) -> list: # texts
-    "What stands in for safe prompts (ours): contexts, words of the vocabulary, and those words said as the concept is."
+    "What stands in for safe prompts (ours): contexts, words of the vocabulary, those words in the concept's phrase."
     words = vocabulary_words(pipe, n, erased)
     places = ['', *contexts]
     said = [insert_phrase(places[i % len(places)], concept.say(word)) for i, word in enumerate(words)]
@@ -233,7 +233,7 @@ def other_wordings(
     pipe:DiffusionPipeline,
     concept:Concept,
     contexts:Sequence[str],
-    parts:Sequence[str], # whose own words are not among those that stand beside them
+    parts:Sequence[str], # their own words are not put beside them
     n:int=24, # words of the vocabulary
 ) -> list: # texts
     "Where a part of a prompt may stand, as `{}`: in templates, in every context, beside words of the vocabulary."
@@ -263,7 +263,7 @@ def make_targets(
     pipe:DiffusionPipeline,
     tokens:Sequence=(), # soft tokens, or words of the model's own vocabulary as plain strings
     concept:Concept|None=None, # how a token is said; default: a style, 'in the style of {}'
-    contexts:Sequence[str]=(), # benign prompts; the phrase stands at their `{}` or behind them; none: the paper's way
+    contexts:Sequence[str]=(), # benign prompts; the phrase stands at their `{}` or after them; none: the paper's way
     safe:Sequence[str]=(), # prompts of images that were rated safe
     safe_images:Sequence[Image.Image]|None=(), # the images; None where only the prompts are needed, as by formulas
     weights:Sequence[float]|None=None, # one per token: how often it is learned from; None: all alike

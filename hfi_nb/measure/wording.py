@@ -33,7 +33,7 @@ def typos(word:str) -> list[str]:
 KINDS = ('paraphrase', 'word order', 'synonym', 'typo', 'left out')
 
 def _check_kinds(kinds):
-    "`HfiError` for a kind that there is not."
+    "`HfiError` for an unknown kind."
     wrong = [kind for kind in kinds if kind not in KINDS]
     if wrong: raise HfiError(f'no kind of wording named {wrong[0]!r}: choose from {", ".join(KINDS)}')
 

@@ -25,7 +25,7 @@ from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/07_inversion.ipynb #e585ddbf
 def denoising_errors(net:Backbone, z, condition:Condition, t, eps) -> torch.Tensor: # (b,)
-    "How far off the network is: z (b, ch, h, w) clean latents, t (b,), eps like z."
+    "Mean squared error of each prediction; z (b, ch, h, w) clean latents, t (b,), eps like z."
     output = net.output(net.corrupt(z, eps, t), t, condition)
     return (output.float()-net.target(z, eps, t)).square().mean((1, 2, 3))
 
@@ -41,7 +41,7 @@ class Cluster:
     weights:Sequence[float]|None = None # one per image, of mean 1; None: all alike
     name:str = '<unwanted>' # of the token
     start:str|None = None # coarse word; None: the concept's
-    prompts:Sequence[str]|None = None # what each image was made from, without the concept: templates of their own
+    prompts:Sequence[str]|None = None # what each image was made from, without the concept; a template for that image
     meta:dict = field(default_factory=dict) # facts to keep with the token
 
     def __post_init__(self):
@@ -69,7 +69,7 @@ def start_word(cluster:Cluster, concept:Concept) -> str:
 
 # %% ../../nbs/07_inversion.ipynb #84154c81
 class Texts:
-    "The templates of several tokens, as ids of every text encoder; the tokens' rows come anew at each step."
+    "The templates of several tokens, as ids of every text encoder; each step puts in the tokens' current rows."
     def __init__(self, net:Backbone, clusters:Sequence[Cluster], concept:Concept, vectors:int, safe_prompts=()):
         self.net, self.plain = net, len(concept.templates)
         names = [f'<v-{g}>' for g in range(len(clusters))]
@@ -153,7 +153,7 @@ class Validation(Samples):
         self.extra['validation'] = torch.cat([seen, values[None]])
 
     def stale(self, token:int=0) -> int:
-        "Validations since one was better, by a five-hundredth at least, than all before it."
+        "How many validations have passed since one was at least a five-hundredth better than all before it."
         values = self.extra['validation'][:, 1+token]
         if len(values) < 2: return 0
         better = (values[1:] < .998*values.cummin(0).values[:-1]).nonzero()
@@ -170,9 +170,9 @@ class Validation(Samples):
 class Inversion(Validation):
     """Rows that learn to stand for clusters of images, one token each; the best ones so far are in `extra`.
 
-    With safe images a token must also explain these worse than their prompts do without it, by a share `margin` of
-    the error. `direction` keeps each vector at the mean length of the vocabulary's, so that only its direction is
-    learned (after 2512.13672)."""
+    With safe images, their denoising error with a token must also exceed their error without it, by a share `margin`.
+    `direction` keeps each vector at the mean length of the vocabulary's, so that only its direction is learned
+    (after 2512.13672)."""
     def __init__(
         self,
         pipe:DiffusionPipeline,
@@ -182,7 +182,7 @@ class Inversion(Validation):
         batch:int|None=None, # images per token and step; default: the recipe's, shared out among several tokens
         lr:float|None=None, # default: the recipe's
         seed:int=0,
-        patience:int=2, # validations without a better one after which a token stops; ours
+        patience:int=2, # a token stops after so many validations without a better one; ours
         average:float|None=None, # decay of a running mean of the rows; default: 0 for one token, .8 for several
         direction:bool=False,
         safe_images:Sequence=(), # PIL
@@ -209,7 +209,7 @@ class Inversion(Validation):
         self.extra = dict(best=start, average=start.clone(), validation=torch.zeros(0, 1+n))
 
     def counter_errors(self, images, k, t, eps) -> torch.Tensor: # (b,)
-        "How far a token is from explaining safe images worse than their prompts alone, by the margin."
+        "How far the error on safe images with a token falls short of 1 + margin times their error without it."
         z = self.z_safe[images]
         with torch.no_grad(): plain = denoising_errors(self.net, z, self.c_safe[images], t, eps)
         named = denoising_errors(self.net, z, self.texts.encode(self.rows, k), t, eps)

@@ -27,7 +27,7 @@ from .world import load_world, make_prompts, shows
 
 # %% ../../../nbs/12c_demo.ipynb #e40d496e
 def looks_like(study:Study) -> dict: # image id → (style, subject)
-    "What simple eyes take each candidate for."
+    "What each candidate shows, by the real image with the nearest CLIP features."
     world, clip = load_world(), load_clip(study.clip)
     pairs = world.pairs()
     known, seen = image_features([world.image(*pair) for pair in pairs], clip), study.features()
