@@ -111,6 +111,9 @@ def required(*keys):
     return {same(re.match(r'[\w.-]+', word)[0]) for key in keys for word in settings_ini()[key].split()}
 
 
+SOLD_AS = packages_distributions() # import name → distributions; half a second, so once
+
+
 def imported(tree):
     "Top-level names of what a module imports from outside the package and the standard library."
     for node in ast.walk(tree):
@@ -123,8 +126,7 @@ def imported(tree):
 def test_what_is_imported_is_required(name):
     allowed = required('requirements', 'world_requirements', 'postgres_requirements', 'page_requirements',
                        'crowd_requirements', 'nudenet_requirements')
-    sold_as = packages_distributions()
-    assert [n for n in imported(TREES[name]) if not {same(d) for d in sold_as.get(n, [n])} & allowed] == []
+    assert [n for n in imported(TREES[name]) if not {same(d) for d in SOLD_AS.get(n, [n])} & allowed] == []
 
 
 def test_constraints_are_exact_and_cover_the_requirements():
