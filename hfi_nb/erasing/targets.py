@@ -265,11 +265,11 @@ def make_targets(
     concept:Concept|None=None, # how a token is said; default: a style, 'in the style of {}'
     contexts:Sequence[str]=(), # benign prompts; the phrase stands at their `{}` or after them; none: the paper's way
     safe:Sequence[str]=(), # prompts of images that were rated safe
-    safe_images:Sequence[Image.Image]|None=(), # the images; None where only the prompts are needed, as by formulas
+    safe_images:Sequence[Image.Image]|None=(), # the images; None where only the prompts are needed, as by closed forms
     weights:Sequence[float]|None=None, # one per token: how often it is learned from; None: all alike
     rejected:Sequence=(), # prompts of images that were rejected: texts, or pairs (text, weight)
     anchors:bool=True, # whether safe prompts with the concept are needed, as by concept ablation
-    spare:int=400, # words of the vocabulary that stand in for safe prompts or beside them; only formulas need many
+    spare:int=400, # words of the vocabulary that stand in for safe prompts or beside them; only closed forms need many
 ) -> Targets:
     "Encode what is to be erased and what is to stay; `HfiError`, before any work, for a prompt that is too long."
     tokens, contexts, safe = as_list(tokens, 'tokens'), as_list(contexts, 'contexts'), as_list(safe, 'safe')

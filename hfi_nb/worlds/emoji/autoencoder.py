@@ -138,7 +138,7 @@ def picture_loss(y:torch.Tensor, x:torch.Tensor) -> torch.Tensor:
     return F.l1_loss(y, x) + .5*sum(F.l1_loss(a, b) for a, b in zip(edges(y), edges(x), strict=True))
 
 def vae_loss(vae:AutoencoderKL, x:torch.Tensor, generator:torch.Generator) -> torch.Tensor:
-    "The images' error and a little KL; the decoder sees latents with up to 15 % noise."
+    "The images' error and a little KL (latents spread like noise); the decoder sees latents with up to 15 % noise."
     with fast_cpu(): d = vae.encode(x).latent_dist
     mean = d.mean.float()
     logvar = d.logvar.float()

@@ -47,7 +47,7 @@ def first_stages(task:Task, ask:Callable, images:int) -> dict:
         feedback=(f'mark every image that shows {study.name}', lambda: ask(study)),
         reward=('your answers become a score of every image', study.fit_reward),
         selection=('the prompts of unwanted images are rejected', study.select),
-        erased=('the rejected prompts are erased, by a formula', lambda: study.erase(task.contexts, 'prompt')))
+        erased=('the rejected prompts are erased, in closed form', lambda: study.erase(task.contexts, 'prompt')))
 
 def is_over(study:Study, stage:str) -> bool:
     "Whether a stage need not be run again; labelling is over with the last image, or when a reward was fitted."
