@@ -26,6 +26,7 @@ from hfi_nb.backbones.loading import load_pipeline
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
 from hfi_nb.core import Rate, read_json, read_jsonl, write_json
+from hfi_nb.erasing.distill import METHODS
 from hfi_nb.erasing.erase import erase, erasing_facts
 from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.study import Study
@@ -205,6 +206,7 @@ def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int, att
 
 
 def main(sets, sources, removals, seeds, n, others, attacks, model, studies, out):
+    METHODS.update(removals.TRIED)
     pipe, runs = load_pipeline(model), Runs(out)
     for name in sets:
         for seed in range(seeds):

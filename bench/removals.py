@@ -3,7 +3,6 @@
 Both take the library's points, retain term, scope and learning rate, so that the loss alone differs."""
 import torch
 
-from hfi_nb.erasing.distill import METHODS
 from hfi_nb.erasing.losses import distance_to
 
 
@@ -39,7 +38,7 @@ def space_removal(loop, near:int=3) -> torch.Tensor:
     targets = loop.targets
     c_s, c_0 = targets.c_s[row], targets.c_0[row]
     apart = torch.cdist(c_s.tokens.flatten(1), targets.c_safe.tokens.flatten(1))
-    nearest = apart.topk(near, largest=False).indices
+    nearest = apart.topk(min(near, apart.shape[1]), largest=False).indices
     def base(c): return loop.predict(z, t, c, student=False)
     with torch.no_grad():
         nothing, base_s, base_0 = base(targets.empty.expand(len(z))), base(c_s), base(c_0)
@@ -47,5 +46,4 @@ def space_removal(loop, near:int=3) -> torch.Tensor:
     return distance_to(loop.predict(z, t, c_s), base_0-loop.settings.eta*across(base_s-base_0, protected))
 
 
-TRIED = {'gem': (gem_removal, None), 'space': (space_removal, None)}
-METHODS.update(TRIED)
+TRIED = {'gem': (gem_removal, None), 'space': (space_removal, None)} # as `METHODS` has them

@@ -55,7 +55,7 @@ def test_what_is_counted_of_transformers_is_what_they_keep_a_larger_image_or_mor
                                   axes_dims_rope=(4, 4, 8), guidance_embeds=True)
     one, two = (predict_memory(flux.config, batch=b, dtype=torch.float32, tokens=20, size=64)['kept'] for b in (1, 2))
     assert 1.9 < two/one < 2.1
-    with pytest.raises(HfiError, match="unknown scope 'attn': use one of attention, text-attention, rest"):
+    with pytest.raises(HfiError, match="unknown scope 'attn': use one of prompt, attention, text-attention, rest"):
         predict_memory(net.config, scope='attn')
     with pytest.raises(HfiError, match='PixArtTransformer2DModel is not supported'):
         predict_memory(dict(_class_name='PixArtTransformer2DModel'))

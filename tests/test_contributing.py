@@ -10,6 +10,7 @@ from hfi_nb.erasing.targets import make_targets
 from hfi_nb.erasing.erase import CLOSED
 from hfi_nb.backbones.loading import backbone_of, model_hash
 from hfi_nb.backbones.sampling import sample
+from hfi_nb.backbones.unet import EMBEDDED_RECIPE
 from hfi_nb.attack.red_team import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,8 +19,10 @@ HOWTOS = sorted(p for p in (ROOT/'docs'/'howto').glob('*.md') if '```python' in 
 
 @pytest.fixture
 def run_page(tmp_path, monkeypatch):
-    "Runs a page's blocks in an empty folder and gives the names they leave behind; what they registered is taken back."
+    """Runs a page's blocks in an empty folder and gives the names they leave behind; what they register is taken back.
+    The model draws in few steps: how good an image is does not matter here."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(vars(EMBEDDED_RECIPE), 'steps', 4)
     registries = METHODS, CLOSED, ATTACKS
     kept = [dict(r) for r in registries]
     def run(page):

@@ -83,12 +83,14 @@ if __name__ == '__main__':
     if args.write: sys.exit(write())
     static()
     if args.static: sys.exit()
-    run('basedpyright') # a minute on an idle core
+    types = subprocess.Popen('basedpyright', cwd=ROOT, stdout=subprocess.PIPE, text=True) # a minute, beside the rest
     # tst_flags in settings.ini leaves out the test cells: they are pytest's
     left_out = not_executed('skip_exec') if args.all else not_executed('skip_exec', 'slow')
     with pictures_kept():
         run('nbdev-test', '--n-workers', str(WORKERS), '--do-print', '--timing', '--cell-timeout', '1800',
             '--skip-file-re', '|'.join([r'^[_.]', *left_out]), workers=WORKERS)
+    print('$ basedpyright', types.communicate()[0], sep='\n')
+    if types.returncode: sys.exit('failed: basedpyright')
     # by name: xdist would begin with the files of many tests, and end with one long test while the other workers idle
     run('pytest', '-q', '-n', str(WORKERS), '--dist', 'loadfile', '--no-loadscope-reorder', '--durations', '40',
         workers=WORKERS)
