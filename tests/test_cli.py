@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from hfi_nb.backbones.unet import EMBEDDED_RECIPE
 from hfi_nb.worlds.emoji.world import load_world, make_prompts
 
 
@@ -106,6 +107,7 @@ for line in sys.argv[2:]:
 def test_erase_images(tmp_path, monkeypatch):
     from hfi_nb.cli import app
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(vars(EMBEDDED_RECIPE), 'steps', 4) # of sampling
     world = load_world()
     (tmp_path/'few').mkdir()
     for subject in world.subjects[:3]: world.image('openmoji', subject).save(tmp_path/'few'/f'{subject}.png')
