@@ -33,7 +33,7 @@ def clip_folder() -> str:
 class World:
     "Five sheets of the same subjects, with names, concepts and the held-out split."
     styles:list # names of the artists
-    subjects:list # slugs, in sheet order
+    subjects:list # slugs, plain names such as 'cat-face', in sheet order
     names:dict # slug → readable name
     split:dict # slug → 'train' or 'heldout'
     concepts:dict # concept → slugs of the subjects that belong to it
