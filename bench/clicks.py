@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import removals
 from methods import Runs
+from removals import TRIED
 
 from hfi_nb.attack.red_team import ATTACKS, ThreatModel, run_attack, unattacked
 from hfi_nb.attack.relearning import Relearning
@@ -49,7 +49,7 @@ REMOVALS = { # name → method and settings
     'esd-x': dict(method='esd-x'),
     'esd-x, retain 1.5': dict(method='esd-x', retain=1.5),
     'sdd': dict(method='sdd'),
-    **{name: dict(method=name) for name in removals.TRIED},
+    **{name: dict(method=name) for name in TRIED},
     'uce-near + esd-x': dict(method='esd-x', start='uce-near'),
     'uce-near + 10': dict(method='esd-x', start='uce-near') | SHORT,
     'uce-near + 40': dict(method='esd-x', start='uce-near') | SHORT | dict(updates=40)}
@@ -206,7 +206,7 @@ def measure(pipe, clicks:Clicks, source:str, removal:str, n:int, others:int, att
 
 
 def main(sets, sources, removals, seeds, n, others, attacks, model, studies, out):
-    METHODS.update(removals.TRIED)
+    METHODS.update(TRIED)
     pipe, runs = load_pipeline(model), Runs(out)
     for name in sets:
         for seed in range(seeds):
