@@ -370,7 +370,7 @@ def erasing(kind, tmp):
         net = backbone_of(pipe)
         old = backbone_of(pipe).denoiser.state_dict()
         now = backbone_of(erased).denoiser.state_dict()
-        may = net.kv_names() | net.pooled_names() if method in ('uce', 'rece') else net.names(net.scopes[0])
+        may = net.kv_names() | net.pooled_names() | (set() if method in ('uce', 'rece') else net.learning())
         new = {k for k, w in now.items() if not torch.equal(w, old[k])}
         assert new and new <= may and type(erased) is type(pipe) and model_hash(pipe) == before
         erased.save_pretrained(tmp/method)

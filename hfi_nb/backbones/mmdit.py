@@ -90,7 +90,7 @@ TEXT_ATTENTION = re.compile(r'[.]add_[kv]_proj[.]weight$')
 
 class MMDiTBackbone(FlowWalk):
     "What SD 3 and FLUX share: a transformer that changes words and image together (2403.03206)."
-    scopes = ('prompt', 'attention', 'text-attention', 'rest')
+    scopes = ('attention', 'prompt', 'text-attention', 'rest')
     stock_rows = 256 # of T5, as the stock pipeline takes them
     transformers = () # classes of denoisers
     needed = () # the pipeline's parts that words come through
@@ -100,7 +100,7 @@ class MMDiTBackbone(FlowWalk):
         recipe = self.known_recipe
         return recipe.max_sequence_length if recipe and recipe.max_sequence_length else self.stock_rows
     def names(self, scope:str) -> set: # of parameters
-        "Attention and the prompt's two entrances; attention; keys and values of words; everything but attention."
+        "Attention; attention and the prompt's two entrances; keys and values of words; everything but attention."
         everything = {k for k, _ in self.denoiser.named_parameters()}
         attention = {k for k in everything if ATTENTION.search(k)}
         text = {k for k in attention if TEXT_ATTENTION.search(k)}

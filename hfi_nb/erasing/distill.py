@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FROM_RECIPE', 'TIMES', 'POINTS', 'METHODS', 'Settings', 'resolve', 'share_of_the_way', 'fresh_points', 'fill_buffer',
-           'buffer_points', 'sdd_removal', 'esd_removal', 'ca_removal', 'Erasure', 'distill', 'conflicts']
+           'buffer_points', 'sdd_removal', 'esd_removal', 'ca_removal', 'usual_scope', 'Erasure', 'distill',
+           'conflicts']
 
 # %% ../../nbs/08_distill.ipynb #8667ea4f
 from collections.abc import Callable
@@ -134,10 +135,14 @@ def ca_removal(loop) -> torch.Tensor:
     return distance_to(loop.predict(z, t, loop.targets.c_anchor[i]), target)
 
 METHODS = { # name → loss, and the weights that learn
-    'sdd': (sdd_removal, None), # None: the backbone's usual scope
+    'sdd': (sdd_removal, None), # None: see `usual_scope`
     'esd-x': (esd_removal, None),
     'esd-u': (esd_removal, 'rest'),
     'ca': (ca_removal, None)}
+
+def usual_scope(net, targets:Targets) -> str|None: # None: the backbone's first
+    "What learns; without rejected prompts also what a prompt enters a flow transformer through (measured there)."
+    return 'prompt' if 'prompt' in net.scopes and not targets.rejected.any() else None
 
 # %% ../../nbs/08_distill.ipynb #b25c080f
 class Erasure(Loop):
@@ -155,6 +160,7 @@ class Erasure(Loop):
         if chosen.method == 'ca' and not (len(targets.z_safe) and len(targets.c_anchor)):
             raise HfiError('concept ablation learns from images rated safe: give safe=, safe_images= and tokens')
         self.removal, scope = METHODS[chosen.method]
+        scope = scope or usual_scope(self.net, targets)
         self.points = POINTS[chosen.points]
         for net in (self.net, begun): net.freeze()
         if chosen.rank: student, learn = with_adapter(self.start, scope, chosen.rank, chosen.seed)
