@@ -115,6 +115,8 @@ def test_a_published_fault_updates_too_small_for_bfloat16_are_kept_because_what_
     loop = Erasure(pipe, make_targets(pipe, ['house']), updates=4, steps=2, trajectories=2, batch=2, lr=1e-6,
                    decay=False)
     assert all(p.dtype == torch.float32 for p in loop.params.values()) and set(loop.params) == net.names('prompt')
+    loop.targets.rejected[:] = True # from rejected prompts the entrances stay as they are
+    assert set(Erasure(pipe, loop.targets, updates=1).params) == net.names('attention') < net.names('prompt')
     before = {k: p.detach().clone() for k, p in loop.params.items()}
     for _ in range(2): loop.train_step()
     assert all(not torch.equal(before[k], p) for k, p in loop.params.items() if 'add_v_proj' in k)

@@ -141,7 +141,7 @@ METHODS = { # name → loss, and the weights that learn
     'ca': (ca_removal, None)}
 
 def usual_scope(net, targets:Targets) -> str|None: # None: the backbone's first
-    "What learns; without rejected prompts also what a prompt enters a flow transformer through (measured there)."
+    "What learns: without rejected prompts also the matrices through which a prompt enters a flow transformer."
     return 'prompt' if 'prompt' in net.scopes and not targets.rejected.any() else None
 
 # %% ../../nbs/08_distill.ipynb #b25c080f
@@ -159,8 +159,8 @@ class Erasure(Loop):
         self.settings = chosen = resolve(Settings(**settings), self.net.recipe, len(targets.concept.unique()))
         if chosen.method == 'ca' and not (len(targets.z_safe) and len(targets.c_anchor)):
             raise HfiError('concept ablation learns from images rated safe: give safe=, safe_images= and tokens')
-        self.removal, scope = METHODS[chosen.method]
-        scope = scope or usual_scope(self.net, targets)
+        self.removal, own = METHODS[chosen.method]
+        scope = own or usual_scope(self.net, targets)
         self.points = POINTS[chosen.points]
         for net in (self.net, begun): net.freeze()
         if chosen.rank: student, learn = with_adapter(self.start, scope, chosen.rank, chosen.seed)
