@@ -175,11 +175,15 @@ def checked_device(device=None) -> torch.device:
     return device
 
 def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
-    "A floating-point type, also by its name; by default float16 on CUDA, else float32."
+    "A floating-point type, also by its name; by default float16 on CUDA, else float32. A slow one is said."
     if dtype is None: return torch.float16 if device and device.type == 'cuda' else torch.float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if isinstance(found, torch.dtype) and found.is_floating_point and found.itemsize > 1: return found
-    raise HfiError(f'dtype={dtype!r} is not a floating-point type: use "float32", "float16" or "bfloat16"')
+    if not (isinstance(found, torch.dtype) and found.is_floating_point and found.itemsize > 1):
+        raise HfiError(f'dtype={dtype!r} is not a floating-point type: use "float32", "float16" or "bfloat16"')
+    if device and device.type == 'cpu' and found.itemsize < 4 and not computes_bfloat16():
+        said = f'{found} is emulated on this processor, several times slower than float32: use float32 to save time'
+        warnings.warn(said, HfiWarning, stacklevel=3)
+    return found
 
 # %% ../../nbs/02d_loading.ipynb #11e7bedb
 def all_finite(w:torch.Tensor) -> bool:
@@ -213,9 +217,6 @@ def load_pipeline(
     device = checked_device(device)
     if not isinstance(name, str | Path): raise HfiError(f'{name!r} is not a model: give a folder, a file or a hub id')
     dtype, path = checked_dtype(dtype, device), Path(name).expanduser()
-    if device.type == 'cpu' and dtype.itemsize < 4 and not computes_bfloat16():
-        said = f'{dtype} is emulated on this processor, several times slower than float32: load in float32 to save time'
-        warnings.warn(said, HfiWarning, stacklevel=2)
     source = EMBEDDED.get(str(name)) or (path if path.exists() else str(name))
     hub = {k: v for k, v in dict(variant=variant, revision=revision).items() if v}
     try: pipe = read_pipeline(source, config, dtype, ELSEWHERE.get(str(name), {}), **hub)

@@ -17,6 +17,7 @@ import numpy as np
 from ...backbones.loading import backbone_of
 from ...concept import Concept
 from ...core import read_json, write_json
+from ...devices import computes_bfloat16
 from ...feedback.annotators import SimulatedAnnotator
 from ...measure.evaluate import Evaluation, measure_names
 from ...measure.suites import Suite
@@ -69,8 +70,10 @@ def demo_task(folder:str|Path, concept:str, n:int=60, model:str='emoji') -> Task
 
 # %% ../../../nbs/12c_demo.ipynb #98e94f57
 def drawing(study:Study, steps:int=6) -> dict: # settings of `sample`
-    "Few steps, which the judge cannot tell from many."
-    return dict(steps=steps, sampler='dpm') if 'dpm' in backbone_of(study.pipe).samplers else dict(steps=12)
+    "Few steps, which the judge cannot tell from many, in bfloat16 where the processor computes in it."
+    net = backbone_of(study.pipe)
+    chosen = dict(steps=steps, sampler='dpm') if 'dpm' in net.samplers else dict(steps=12)
+    return chosen | (dict(dtype='bfloat16') if net.device.type == 'cpu' and computes_bfloat16() else {})
 
 def label(task:Task) -> str:
     "The first clicks, and those that the reward asks for."
