@@ -1,6 +1,7 @@
 """How well the embedded model draws what it is asked for, by the independent judge.
 
-    python bench/quality.py [--model emoji] [--dtype float32] [--guidance 3] [--steps 20] [--subjects 160]
+    python bench/quality.py [--model emoji] [--dtype bfloat16] [--guidance 3] [--steps 20]
+                            [--sampler dpm] [--subjects 160]
 
 Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson
 intervals. Seconds are the processor's, for the drawing alone."""
@@ -14,13 +15,13 @@ from hfi_nb.worlds.emoji.suite import emoji_judge
 from hfi_nb.worlds.emoji.world import caption, emoji_prompt, load_world
 
 
-def main(model, dtype, guidance, steps, subjects):
-    pipe, world = load_pipeline(model, dtype=dtype), load_world()
+def main(model, subjects, **drawing):
+    pipe, world = load_pipeline(model), load_world()
     pairs = [(a, s) for a, s in world.pairs() if s in world.subjects[:subjects]]
     prompts = [emoji_prompt(caption(world.names[s], a), s, a) for a, s in pairs]
     begun = time.process_time()
-    images = sample(pipe, [p.text for p in prompts], range(len(prompts)), steps=steps, guidance=guidance)
-    print(f'guidance {guidance:g}, {steps} steps, {len(images)} images in {time.process_time()-begun:.0f} s')
+    images = sample(pipe, [p.text for p in prompts], range(len(prompts)), **drawing)
+    print(f'{drawing}, {len(images)} images in {time.process_time()-begun:.0f} s')
     for style in [*world.styles, None]:
         at = [i for i, p in enumerate(prompts) if style in (None, p.style)]
         right = count_right([images[i] for i in at], [prompts[i] for i in at], emoji_judge(style or world.styles[0]))
@@ -30,8 +31,9 @@ def main(model, dtype, guidance, steps, subjects):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--model', default='emoji')
-    parser.add_argument('--dtype', help='default: float32 on a processor')
+    parser.add_argument('--dtype', help="of computing, not of the weights; default: the weights'")
     parser.add_argument('--guidance', type=float, default=3.)
     parser.add_argument('--steps', type=int, default=20)
+    parser.add_argument('--sampler')
     parser.add_argument('--subjects', type=int, default=160)
     main(**vars(parser.parse_args()))
