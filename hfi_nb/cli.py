@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .choices import Attack, Concealed, Formula, Judge, Kind, Method, PanelName, Preset, Purpose, Sampler
+from .choices import Attack, ClosedForm, Concealed, Judge, Kind, Method, PanelName, Preset, Purpose, Sampler
 from .choices import StudyJudge, Tool, check_judge, concept_of, counted, erase_in_study, evaluate_by_people
 from .choices import known_attacks, read_judge, read_suite, status_of
 from .core import HfiError, make_folder, read_json
@@ -186,7 +186,7 @@ def erase(
     purpose:Purpose='weights', # weights: others get the weights; prompt: others only send prompts
     method:Method=None, # instead of --purpose: sdd, esd-x, esd-u and ca train; the others are closed forms
     preset:Preset='hfi_nb', # hfi_nb: our settings; paper: the published algorithm with its authors' settings
-    start:Formula=None, # begin the training where this closed form ends
+    start:ClosedForm=None, # begin the training where this closed form ends
     updates:int=None, # updates of the weights; default: as the model's recipe says, see --dry-run
     rank:int=0, # train a LoRA of this rank beside the matrices, in less memory; 0: the matrices themselves
     lr:float=None, # learning rate; default: as the recipe says

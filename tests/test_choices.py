@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from hfi_nb.choices import (Attack, Formula, Kind, Method, PanelName, Preset, Purpose, Sampler, Tool, concept_of,
+from hfi_nb.choices import (Attack, ClosedForm, Kind, Method, PanelName, Preset, Purpose, Sampler, Tool, concept_of,
                             counted, known_attacks, read_judge, read_suite, status_of)
 from hfi_nb.core import HfiError
 
@@ -29,7 +29,7 @@ def test_choices_are_the_library_s():
     from hfi_nb.erasing.export import LORA_FILES
     from hfi_nb.feedback.annotators import PANELS
     assert set(Attack) == set(ATTACKS)
-    same = {Formula: CLOSED, Method: METHODS | CLOSED, Preset: PRESETS, Purpose: PURPOSES,
+    same = {ClosedForm: CLOSED, Method: METHODS | CLOSED, Preset: PRESETS, Purpose: PURPOSES,
             Tool: LORA_FILES, PanelName: PANELS, Sampler: {*UNetBackbone.samplers, *MMDiTBackbone.samplers}}
     assert {choice: set(get_args(choice)) for choice in same} == {choice: set(there) for choice, there in same.items()}
     for kind in get_args(Kind): assert Concept('x', kind, start='x').kind == kind

@@ -35,7 +35,7 @@ def test_fid_and_kid_against_closed_forms_and_at_the_edges():
         z = np.random.default_rng(3).normal(size=n)
         return ((z-z.mean())/z.std(ddof=1)*sd+mean)[:, None]
     assert np.isclose(frechet(exactly(1, 2), exactly(4, .5)), (1-4)**2+(2-.5)**2)
-    x, _ = clouds(n=8, d=20) # fewer pictures than dimensions
+    x, _ = clouds(n=8, d=20) # fewer images than dimensions
     assert abs(frechet(x, x)) < 1e-6 and np.isclose(frechet(x, x+2), 4*20)
     k = (x@x.T/20+1)**3
     # a set with itself: below 0, since unbiased
