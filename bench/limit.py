@@ -139,14 +139,14 @@ class Bench:
 
 
 def until(train, done): # → dict
-    "Seconds of a training until what it makes is good enough, or until it ends."
-    spent, begun, last = 0., time.perf_counter(), {}
+    "The processor's seconds of a training until what it makes is good enough, or until it ends."
+    spent, begun, last = 0., time.process_time(), {}
     def look(step, made):
         nonlocal spent, begun, last
-        spent += time.perf_counter()-begun
+        spent += time.process_time()-begun
         reached, rates = done(made)
         last = dict(seconds=round(spent, 1), updates=step, reached=reached) | rates
-        begun = time.perf_counter()
+        begun = time.process_time()
         return reached
     train(look)
     return last
