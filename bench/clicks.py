@@ -91,7 +91,7 @@ class Clicks:
     @cached_property
     def study(self) -> Study: return Study(self.folder/f'{self.name}-{self.seed}', self.model, self.concept)
     @property
-    def drawing(self) -> dict: return drawing(self.study, steps=8) | dict(dtype=None) # candidates and counts alike
+    def drawing(self) -> dict: return drawing(self.study, steps=8) | dict(autocast=None) # candidates and counts alike
     @property
     def concept(self) -> Concept: return Concept(self.name, 'object' if self.name in SETS else 'style')
     @property

@@ -1,6 +1,6 @@
 """How well the embedded model draws what it is asked for, by the independent judge.
 
-    python bench/quality.py [--model emoji] [--dtype bfloat16] [--guidance 3] [--steps 20]
+    python bench/quality.py [--model emoji] [--autocast bfloat16] [--guidance 3] [--steps 20]
                             [--sampler dpm] [--subjects 160]
 
 Every subject in every style, '<subject> in the style of <style>', one seed each, as in nbs/21_train.ipynb; Wilson
@@ -31,7 +31,7 @@ def main(model, subjects, **drawing):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--model', default='emoji')
-    parser.add_argument('--dtype', help="of computing, not of the weights; default: the weights'")
+    parser.add_argument('--autocast', help="precision of computing; default: the weights'")
     parser.add_argument('--guidance', type=float, default=3.)
     parser.add_argument('--steps', type=int, default=20)
     parser.add_argument('--sampler')

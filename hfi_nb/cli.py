@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from .choices import Attack, ClosedForm, Concealed, Judge, Kind, Method, PanelName, Preset, Purpose, Sampler
-from .choices import StudyJudge, Tool, check_judge, concept_of, counted, erase_in_study, evaluate_by_people
-from .choices import known_attacks, read_judge, read_suite, status_of
+from .choices import Attack, Autocast, ClosedForm, Concealed, Judge, Kind, Method, PanelName, Preset, Purpose
+from .choices import Sampler, StudyJudge, Tool, check_judge, concept_of, counted, erase_in_study
+from .choices import evaluate_by_people, known_attacks, read_judge, read_suite, status_of
 from .core import HfiError, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
@@ -56,6 +56,7 @@ def generate(
     steps:int=None, # steps of the sampler; default: as the model's recipe says
     guidance:float=None, # how strongly the prompt counts; default: as the recipe says
     sampler:Sampler=None, # ddim or dpm for UNets, euler for SD 3 and FLUX; default: as the recipe says
+    autocast:Autocast=None, # compute in 16 bits while drawing, where the processor is fast at it; the weights stay
     batch:int=32, # images at once
 ):
     "Sample candidates from prompts. Those that are there already are not sampled again."
@@ -67,7 +68,7 @@ def generate(
     from hfi_nb.candidates.prompts import load_prompts, seeds_of
     found = [p for p in load_prompts(prompts) for _ in range(seeds)]
     texts, numbers = [p.text for p in found], seeds_of(found)
-    sampling = only_given(steps=steps, guidance=guidance, sampler=sampler)
+    sampling = only_given(steps=steps, guidance=guidance, sampler=sampler, autocast=autocast)
     def plan():
         new_study = not (folder/'study.json').exists()
         pipe = load_pipeline(model or 'emoji', dtype=dtype) if new_study else open_study(folder).pipe

@@ -39,13 +39,13 @@ def test_drawing_in_bfloat16_gives_nearly_the_same_images_says_so_in_the_setting
     pipe = load_pipeline()
     asked = pipe, ['cat face', 'house'], [5, 6], 4
     with warnings.catch_warnings(action='ignore'): # where a processor emulates bfloat16
-        fast = sample(*asked, dtype=torch.bfloat16)
-        assert sampling_settings(pipe, dtype='bfloat16')['dtype'] == 'bfloat16'
-    assert 'dtype' not in sampling_settings(pipe)
+        fast = sample(*asked, autocast=torch.bfloat16)
+        assert sampling_settings(pipe, autocast='bfloat16')['autocast'] == 'bfloat16'
+    assert 'autocast' not in sampling_settings(pipe)
     apart = [np.abs(np.asarray(a).astype(int)-np.asarray(b)).mean() for a, b in zip(fast, sample(*asked), strict=True)]
     assert 0 < max(apart) < 2 and pipe.unet.dtype == torch.float32
-    for wrong, said in ('float32', 'draws no faster'), ('int8', 'is not a floating-point type'):
-        with pytest.raises(HfiError, match=said): sample(*asked, dtype=wrong)
+    for wrong in ('float32', 'int8', True, 16):
+        with pytest.raises(HfiError, match=f'autocast={wrong!r} draws no faster'): sample(*asked, autocast=wrong)
 
 
 def test_a_wrong_setting_is_said_before_anything_is_drawn():

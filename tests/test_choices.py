@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from hfi_nb.choices import (Attack, ClosedForm, Kind, Method, PanelName, Preset, Purpose, Sampler, Tool, concept_of,
-                            counted, known_attacks, read_judge, read_suite, status_of)
+from hfi_nb.choices import (Attack, Autocast, ClosedForm, Kind, Method, PanelName, Preset, Purpose, Sampler, Tool,
+                            concept_of, counted, known_attacks, read_judge, read_suite, status_of)
 from hfi_nb.core import HfiError
 
 
@@ -22,6 +22,7 @@ def test_choices():
 def test_choices_are_the_library_s():
     from hfi_nb.attack.red_team import ATTACKS
     from hfi_nb.backbones.mmdit import MMDiTBackbone
+    from hfi_nb.backbones.sampling import HALF
     from hfi_nb.backbones.unet import UNetBackbone
     from hfi_nb.concept import Concept
     from hfi_nb.erasing.distill import METHODS
@@ -30,7 +31,8 @@ def test_choices_are_the_library_s():
     from hfi_nb.feedback.annotators import PANELS
     assert set(Attack) == set(ATTACKS)
     same = {ClosedForm: CLOSED, Method: METHODS | CLOSED, Preset: PRESETS, Purpose: PURPOSES,
-            Tool: LORA_FILES, PanelName: PANELS, Sampler: {*UNetBackbone.samplers, *MMDiTBackbone.samplers}}
+            Tool: LORA_FILES, PanelName: PANELS, Sampler: {*UNetBackbone.samplers, *MMDiTBackbone.samplers},
+            Autocast: HALF}
     assert {choice: set(get_args(choice)) for choice in same} == {choice: set(there) for choice, there in same.items()}
     for kind in get_args(Kind): assert Concept('x', kind, start='x').kind == kind
 

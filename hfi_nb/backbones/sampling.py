@@ -22,24 +22,27 @@ from ..signatures import DiffusionPipeline
 
 # %% ../../nbs/02e_sampling.ipynb #3bf22735
 SAMPLING = ('steps', 'guidance', 'sampler')
-HALF = {torch.bfloat16: 'bfloat16', torch.float16: 'float16'}
+HALF = ('bfloat16', 'float16')
 
 def whole_number(name:str, value, least:int=1) -> int:
     "A setting that counts something; `HfiError` for anything else."
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least: return int(value)
     raise HfiError(f'{name} is {value!r}: give a whole number, {least} or more')
 
-def half_precision(dtype, device:torch.device) -> str: # its name
-    "A precision of 16 bits; `HfiError` for any other."
-    if name := HALF.get(checked_dtype(dtype, device)): return name
-    raise HfiError(f'dtype={dtype!r} draws no faster: give "bfloat16" or "float16", or nothing for the model\'s own')
+def half_precision(given, device:torch.device) -> str: # its name
+    "A precision of 16 bits; `HfiError` for any other, a warning for one that is slow on the device."
+    name = str(given).removeprefix('torch.')
+    if name not in HALF:
+        raise HfiError(f'autocast={given!r} draws no faster: give "bfloat16" or "float16", or nothing')
+    checked_dtype(name, device)
+    return name
 
-def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidance, sampler; dtype where one is given
+def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidance, sampler; autocast where it is given
     """Settings that shape an image, the recipe's where none are given.
     `HfiError` for one that is unknown or out of bounds."""
-    net, dtype = backbone_of(pipe), given.pop('dtype', None)
+    net, autocast = backbone_of(pipe), given.pop('autocast', None)
     if unknown := [k for k in given if k not in SAMPLING]:
-        raise HfiError(f'unknown setting {unknown[0]!r}: use {", ".join(SAMPLING)} or dtype')
+        raise HfiError(f'unknown setting {unknown[0]!r}: use {", ".join(SAMPLING)} or autocast')
     chosen = {k: given[k] if given.get(k) is not None else getattr(net.recipe, k) for k in SAMPLING}
     steps, guidance, sampler = chosen.values()
     if not (isinstance(guidance, Real) and math.isfinite(guidance)):
@@ -50,7 +53,7 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
     most = pipe.scheduler.config.get('num_train_timesteps', steps)
     if whole_number('steps', steps) > most: raise HfiError(f'steps is {steps}: this model has only {most}')
     chosen = dict(steps=int(steps), guidance=float(guidance), sampler=sampler)
-    return chosen if dtype is None else chosen | dict(dtype=half_precision(dtype, net.device))
+    return chosen if autocast is None else chosen | dict(autocast=half_precision(autocast, net.device))
 
 # %% ../../nbs/02e_sampling.ipynb #3890089f
 @torch.no_grad()
@@ -63,7 +66,7 @@ def sample(
     sampler:str|None=None, # 'ddim' or 'dpm' for noise schedules, 'euler' for flow matching; default: the recipe's
     tokens:Sequence=(), # soft tokens that the prompts may name
     batch:int=32,
-    dtype=None, # 'bfloat16' or 'float16' to compute in; the weights stay; default: their own precision
+    autocast=None, # 'bfloat16' or 'float16' to compute in; the weights stay; default: their own precision
 ) -> list: # PIL images
     """One image per prompt and seed; each depends on its prompt and seed alone.
 
@@ -74,9 +77,9 @@ def sample(
     if len(prompts) != len(seeds):
         raise HfiError(f'{len(prompts)} prompts but {len(seeds)} seeds: give one seed per prompt')
     whole_number('batch', batch)
-    settings = sampling_settings(pipe, steps=steps, guidance=guidance, sampler=sampler, dtype=dtype)
-    dtype, net = settings.pop('dtype', None), backbone_of(pipe)
-    faster = torch.autocast(net.device.type, getattr(torch, dtype)) if dtype else nullcontext()
+    settings = sampling_settings(pipe, steps=steps, guidance=guidance, sampler=sampler, autocast=autocast)
+    lower, net = settings.pop('autocast', None), backbone_of(pipe)
+    faster = torch.autocast(net.device.type, getattr(torch, lower)) if lower else nullcontext()
     condition = prompts if isinstance(prompts, Condition) else net.encode(prompts, tokens)
     with faster, net.stock(**settings) as draw:
         parts = [slice(at, at+batch) for at in range(0, len(condition), batch)]

@@ -73,7 +73,7 @@ def drawing(study:Study, steps:int=6) -> dict: # settings of `sample`
     "Few steps, which the judge cannot tell from many, in bfloat16 where the processor computes in it."
     net = backbone_of(study.pipe)
     chosen = dict(steps=steps, sampler='dpm') if 'dpm' in net.samplers else dict(steps=12)
-    return chosen | (dict(dtype='bfloat16') if net.device.type == 'cpu' and computes_bfloat16() else {})
+    return chosen | (dict(autocast='bfloat16') if net.device.type == 'cpu' and computes_bfloat16() else {})
 
 def label(task:Task) -> str:
     "The first clicks, and those that the reward asks for."
