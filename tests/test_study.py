@@ -11,7 +11,7 @@ from hfi_nb.attack.red_team import ATTACKS
 from hfi_nb.backbones.loading import backbone_of, load_pipeline, model_hash
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
-from hfi_nb.core import HfiError, HfiWarning, read_json, write_json
+from hfi_nb.core import HfiError, HfiWarning, data_dir, read_json, write_json
 from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.feedback.store import Event
 from hfi_nb.reward.model import fit_reward
@@ -64,6 +64,8 @@ def test_study(tmp_path):
     assert {again.stages.state(name)
             for name in ('reward', 'tokens', 'erased', 'evaluation', 'red team', 'report')} == {'done'}
     assert sample(load_pipeline(tmp_path/'erased'), ['house'], [0], steps=2)
+    said = [f for kind in ('json', 'jsonl', 'html', 'md') for f in tmp_path.rglob(f'*.{kind}')]
+    assert len(said) > 8 and not [f for f in said if str(data_dir()) in f.read_text()] # nothing of this machine's paths
 
 
 @pytest.mark.slow

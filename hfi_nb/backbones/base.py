@@ -67,7 +67,7 @@ class Recipe:
     name:str # of the model, for people
     status:str # 'measured', or 'published, not measured here'
     source:str # of the numbers
-    clip:str # CLIP for the reward: a folder or a hub id
+    clip:str # CLIP for the reward: a folder, a hub id or the name of an embedded one
     steps:int # of sampling
     guidance:float # of sampling
     sampler:str = 'ddim'

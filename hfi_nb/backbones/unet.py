@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 
 from .base import Backbone, Condition, Recipe, fit_rows
-from ..core import HfiError, data_dir
+from ..core import HfiError
 
 # %% ../../nbs/02b_unet.ipynb #f957b99d
 class NoiseSchedule(Backbone):
@@ -91,7 +91,7 @@ class Walk(Prediction):
 # %% ../../nbs/02b_unet.ipynb #f5c8d7d0
 EMBEDDED_RECIPE = Recipe(
     'the embedded UNet', 'measured', 'nbs/08_distill.ipynb, nbs/07_inversion.ipynb',
-    str(data_dir()/'emoji'/'model'/'clip'), steps=20, guidance=3.,
+    'emoji', steps=20, guidance=3.,
     lr=2e-3, lora_lr=2e-3, updates=90, updates_per_token=20, batch=16,
     trajectories=16, trajectory_steps=12, trajectory_guidance=3.)
 PUBLISHED = 'published, not measured here'

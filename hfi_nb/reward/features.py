@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from ..core import HfiError, atomic, file_hash, open_image
 from ..devices import default_device
+from ..places import CLIPS
 from ..training.processes import main_only, map_ranks
 
 # %% ../../nbs/06_features.ipynb #622eab6a
@@ -29,16 +30,16 @@ class Clip(NamedTuple):
     hash:str # of its weights
 
 def load_clip(
-    clip:str|Path, # folder saved with `CLIPModel.save_pretrained`, or hub id
+    clip:str|Path, # folder saved with `CLIPModel.save_pretrained`, hub id, or 'emoji' for the mini world's
     device:str|torch.device=None, # None: the best there is
 ) -> Clip:
     "A frozen CLIP in float32; loaded once per process, and again when its files change."
     if not clip:
         raise HfiError('no CLIP is given: pass a folder, or a hub id such as openai/clip-vit-base-patch32')
-    folder = Path(clip)
+    folder = Path(CLIPS.get(str(clip), clip))
     files = sorted(f for f in folder.iterdir() if f.is_file()) if folder.is_dir() else []
     stamp = tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)
-    return _load_clip(str(clip), str(device or default_device()), stamp)
+    return _load_clip(str(folder if folder.is_dir() else clip), str(device or default_device()), stamp)
 
 def as_clip(clip) -> Clip: # folder, hub id or what `load_clip` returned
     "The CLIP itself."
