@@ -120,9 +120,11 @@ PAGE = PAGES.from_string('''{% extends 'frame' %}{% block body %}{% import 'part
 {% for line in stale %}<p class="note"><b>{{ line }}</b></p>{% endfor %}
 {% if simulated %}<p class="note"><b>Simulated feedback.</b>
 A program, not people, gave the answers that this study was made from.</p>{% endif %}
+{% if purpose == 'prompt' %}<p class="note"><b>Made to stay behind a prompt.</b>
+Whoever holds these weights brings the concept back with little effort: do not give them away.</p>{% endif %}
 <h2>What was counted</h2>
-<p>Base and erased model generated images for the same prompts with the same seeds;
-the judge ({{ judge }}) has no part in the reward that chose the images.
+<p>Base and erased model generated images for the same prompts with the same seeds. The judge: {{ judge }}
+{%- if 'NOT INDEPENDENT' not in judge %}; it has no part in the reward that chose the images{% endif %}.
 Shares have 95 % Wilson intervals; p is McNemar's exact test.</p>
 <figure class="plot"><img alt="before and after, with intervals" src="{{ plot }}"></figure>
 {{ parts.compared(measures, meaning, sentences, ('before', 'after'), 'change') }}
@@ -187,6 +189,10 @@ It loads with `DiffusionPipeline.from_pretrained`.
 
 **The feedback was simulated**: a program, not people, gave the answers.
 {% endif %}
+{% if purpose == 'prompt' %}
+
+**Made to stay behind a prompt**: whoever holds these weights brings the concept back with little effort.
+{% endif %}
 {% if measures %}
 
 | | n | before | after |
@@ -195,7 +201,8 @@ It loads with `DiffusionPipeline.from_pretrained`.
 | {{ meaning[k]|e }} | {{ m.n }} | {{ m.before }} | {{ m.after }} |
 {% endfor %}
 
-Same prompts and seeds for both models; the judge ({{ judge|e }}) had no part in choosing the images.
+Same prompts and seeds for both models. The judge: {{ judge|e }}
+{%- if 'NOT INDEPENDENT' not in judge %}; it had no part in choosing the images{% endif %}.
 Wilson intervals at 95 %.
 {% endif %}
 

@@ -25,7 +25,8 @@ from .measure.evaluate import Evaluation, labels_of, measure, measure_names
 from .tokens.token import SoftToken
 from .reward.model import RewardModel, auc_text
 from .layout import CARD, COMPARISON, PAGE, distance_sentences, readable, sentences_of
-from .stages import KEPT, STAGES, Records, commands, erased_hash, read_measured, read_outcomes
+from .stages import KEPT, STAGES, Records, commands, erased_hash, erases_tokens
+from .stages import read_measured, read_outcomes, shown_place
 
 # %% ../nbs/11_report.ipynb #803c76fd
 def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')): # a matplotlib figure
@@ -150,10 +151,11 @@ def history(folder:str|Path) -> list: # (name, value) pairs
     if (folder/'study.json').exists():
         kept = read_json(folder/'study.json', KEPT)
         out += kept['concept'].items()
-        out += [(k, v) for k, v in kept.items() if k not in ('concept', 'model_hash')]
+        out += [(k, shown_place(k, v) if k in ('model', 'clip') and v is not None else v) for k, v in kept.items()
+                if k not in ('concept', 'model_hash')]
     if (folder/'reward.safetensors').exists():
         out += [('reward', reward_line(RewardModel.load(folder/'reward.safetensors').meta))]
-    for file in sorted(folder.glob('token-*.safetensors')):
+    for file in sorted(folder.glob('token-*.safetensors')) if erases_tokens(folder) else ():
         token = SoftToken.load(file)
         made = token.meta
         text = f'from {made["pictures"]} images, {made["steps"]} steps from {readable(made["init"])}'
@@ -181,7 +183,9 @@ def stale_results(folder:str|Path) -> list: # of sentences
     found = {name: records.why_stale(name) for name in ('erased', 'evaluation', 'red team') if records.read()}
     if attacks.exists() and len(read_outcomes(folder)) < len(read_json(attacks)):
         found['red team'] = 'it attacked another model, whose numbers are left out'
-    return [f'The {name} is stale ({why}): run {STAGES[name].command} again.' for name, why in found.items() if why]
+    said = dict(erased='erased model')
+    return [f'The {said.get(name, name)} is stale ({why}): run {STAGES[name].command} again.'
+            for name, why in found.items() if why]
 
 # %% ../nbs/11_report.ipynb #1a59183d
 NOTHING = (None, (None, None)) # no value, no interval
@@ -259,6 +263,7 @@ def write_report(folder:str|Path) -> Path: # of the page
         **_counted(e.measures),
         title=f'{e.concept}: what is gone, what is kept',
         simulated=dict(facts).get('erasing: simulated', False),
+        purpose=dict(facts).get('erasing: purpose', ''),
         judge=e.meta.get('judge', 'unnamed'),
         plot=embedded(dot_plot(e.measures)),
         outcomes=outcomes,
@@ -288,6 +293,7 @@ def write_card(folder:str|Path) -> Path: # of the card
         concept=escape(concept_name(folder)),
         stale=stale_results(folder),
         simulated=dict(facts).get('erasing: simulated', False),
+        purpose=dict(facts).get('erasing: purpose', ''),
         judge=e and e.meta.get('judge', 'unnamed'),
         outcomes=read_outcomes(folder),
         facts=[(k, plain(v)) for k, v in facts],
@@ -313,10 +319,11 @@ def side_by_side(parts:list, key:Callable) -> list: # (name, one value or '' per
 
 # %% ../nbs/11_report.ipynb #9abef041
 def _told_apart(folders:list) -> list: # names
-    names = [folder.resolve().name for folder in folders]
+    "The shortest ends of two folders' paths that differ."
     if folders[0].resolve() == folders[1].resolve():
         raise HfiError(f'{folders[0]} and {folders[1]} are one study: give two folders')
-    return names if names[0] != names[1] else [str(folder) for folder in folders]
+    n = next(n for n in range(1, 99) if folders[0].resolve().parts[-n:] != folders[1].resolve().parts[-n:])
+    return ['/'.join(folder.resolve().parts[-n:]) for folder in folders]
 
 def _compared_images(names:list, parts:list, same:bool) -> list: # (title, what `captioned` gives)
     first, second = parts

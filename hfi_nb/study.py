@@ -30,9 +30,9 @@ from .reward.head import ranking_pairs
 from .reward.model import RewardModel, fit_reward
 from .reward.select import OBJECT_THRESHOLD, STYLE_THRESHOLD, beliefs, clusters, nearest_words
 from .reward.select import split_prompts, top_k, weights
-from .stages import erased_hash
+from .stages import PREVIOUS, erased_hash, erases_tokens
 from .study_erasing import erase_study, load_erased, read_selection
-from .study_folder import PREVIOUS, StudyFiles
+from .study_folder import StudyFiles
 from .tokens.inversion import Cluster, check_token, invert_all
 from .tokens.token import SoftToken
 from .signatures import DiffusionPipeline
@@ -207,7 +207,7 @@ def keep_hits(outcome, threat:ThreatModel, folder:Path, most:int=8) -> list: # d
 
 def erased_examples(study:StudyFiles) -> tuple: # SoftToken or None, PIL images
     "The largest cluster: the token that was erased, where there is one, and the selected images."
-    if any(study.folder.glob('token-*.safetensors')):
+    if any(study.folder.glob('token-*.safetensors')) and erases_tokens(study.folder):
         token = study.tokens()[0]
         return token, study.images(token.meta['top'])
     chosen = read_selection(study.folder)

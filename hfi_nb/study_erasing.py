@@ -55,10 +55,10 @@ def doubts(study:StudyFiles, rejected:Sequence) -> dict: # prompt → probabilit
     return dict(zip(texts, found.tolist(), strict=True))
 
 def rejected_of(study:StudyFiles, prompts:bool, tokens:bool) -> tuple[list, list]: # tokens, pairs (prompt, weight)
-    "What all rounds reject. A token of a further round gets a name of its own; without `tokens` there may be none."
+    "What all rounds reject. A token of a further round gets a name of its own; without `tokens` none is needed."
     found, weights = [], {}
     for k, s in enumerate(study.rounds):
-        own = s.tokens() if tokens or any(s.folder.glob('token-*.safetensors')) else []
+        own = s.tokens() if tokens or s.stages.state('tokens') == 'done' else []
         found += [replace(t, name=f'{t.name[:-1]}-{k+1}>') if k else t for t in own]
         for text, weight in read_selection(s.folder)['rejected'] if prompts else ():
             weights[text] = max(weight, weights.get(text, 0.))
@@ -104,7 +104,7 @@ def erase_study(
     erased = erase(pipe, tokens, method=method, concept=study.concept, contexts=contexts, safe=safe,
                    safe_images=images, rejected=prompts, path=study.folder/'erasing.safetensors', **settings)
     facts = dict(
-        concept=study.name, base=model_hash(pipe), erased=model_hash(erased), rounds=len(study.rounds),
+        concept=study.name, purpose=purpose, base=model_hash(pipe), erased=model_hash(erased), rounds=len(study.rounds),
         **erasing_facts(erased), labels=len(study.store.labels(study.name)),
         annotators=len(study.store.by_annotator(study.name)), simulated=study.simulated,
         contexts=len(contexts), safe=len(safe), opposed=opposed,

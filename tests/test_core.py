@@ -145,6 +145,14 @@ def test_bomb(tmp_path, monkeypatch):
     with pytest.raises(HfiError, match='a.png is too large .*scale it down'): open_image(tmp_path/'a.png')
 
 
+def test_rights(tmp_path):
+    with atomic(tmp_path/'a.txt') as scratch:
+        scratch.touch()
+        scratch.chmod(0o600) # as safetensors does
+    (tmp_path/'b.txt').touch()
+    assert (tmp_path/'a.txt').stat().st_mode == (tmp_path/'b.txt').stat().st_mode
+
+
 def test_full_disk(tmp_path, monkeypatch):
     (tmp_path/'a.txt').write_text('old')
     said = 'No space left on device'
@@ -156,15 +164,6 @@ def test_full_disk(tmp_path, monkeypatch):
     with pytest.raises(HfiError, match='no space left to write .*log.jsonl'):
         append_jsonl(tmp_path/'log.jsonl', [dict(id=1)])
     with pytest.raises(OSError, match='other'), atomic(tmp_path/'a.txt'): raise OSError(5, 'other')
-
-
-def test_leftovers(tmp_path):
-    dead, me = 2**22+1, os.getpid()
-    names = f'.a.png.{dead}.part.png', f'.b.{dead}.part', f'.c.png.{me}.part.png', '.d.part', 'e.png', '.hfi.lock'
-    for name in names: (tmp_path/name).write_text('')
-    assert {f.name for f in remove_leftovers(tmp_path)} == set(names[:2])
-    assert {f.name for f in tmp_path.iterdir()} == set(names[2:])
-    assert remove_leftovers(tmp_path/'nowhere') == []
 
 
 def test_contained(tmp_path):

@@ -95,9 +95,15 @@ def test_commands(tmp_path):
     drawn = dict(steps=6, guidance=3., sampler='dpm', autocast='bfloat16') | {'; rm -r': 1, 'link': True}
     (tmp_path/'images.jsonl').write_text(json.dumps(dict(id='a', settings=drawn)))
     (tmp_path/'erased').mkdir()
-    found = made(dict(method='uce-near', preset='hfi_nb', start=None, settings={}, sources=dict(tokens=0, rejected=31)))
+    facts = dict(purpose='prompt', method='uce-near', preset='hfi_nb', start=None, settings={})
+    found = made(facts | dict(sources=dict(tokens=0, rejected=31)))
     assert found[0].endswith('--dtype bfloat16 --steps 6 --guidance 3.0 --sampler dpm --autocast bfloat16')
     assert found[3].endswith('contexts.txt --purpose prompt --rejected --method uce-near --preset hfi_nb')
+    assert len(found) == 6 and not any(line.startswith(('invert', 'red-team')) for line in found) # it was not attacked
+    write_json(tmp_path/'redteam.json', [])
     found = made(dict(method='esd-x', settings=dict(updates=9, eta=.5), sources=dict(tokens=2, rejected=0)))
-    assert found[3] == 'invert again' and found[4].endswith('--purpose weights --method esd-x --updates 9')
-    assert made({})[3] == 'invert again'
+    assert found[3] == 'invert again' and found[4].endswith('contexts.txt --no-rejected --method esd-x --updates 9')
+    assert made({})[3] == 'invert again' and any(line.startswith('red-team') for line in made({}))
+    for place, said in ('', 'MODEL'), ('/home/ana/sd15', 'MODEL'), (PREVIOUS, 'erased'), ('ana/sd15', 'ana/sd15'):
+        write_json(tmp_path/'study.json', dict(concept=concept, model=place, clip='/home/ana/clip'))
+        assert f'--model {said} --clip CLIP' in commands(tmp_path)

@@ -14,7 +14,7 @@ def test_settings(tmp_path):
     assert kept['model'] == 'emoji' and kept['clip'] is None and kept['concept']['name'] == 'ink'
     assert merge_settings(tmp_path, kept, dict(clip='other', model=None))['clip'] == 'other'
     (tmp_path/'images.jsonl').touch()
-    with pytest.raises(HfiError, match="begun with clip=None, not 'other'"):
+    with pytest.raises(HfiError, match="begun with clip=None, not 'other'"): # the model was never loaded
         merge_settings(tmp_path, kept, dict(clip='other'))
     moved = merge_settings(tmp_path, kept | dict(model_hash='0'), dict(model='elsewhere'))
     assert moved['model'] == 'elsewhere' # its weights are compared when they are loaded
@@ -29,6 +29,21 @@ def test_dtype(tmp_path):
     (tmp_path/'half'/'images.jsonl').touch() # they were made in this precision
     with pytest.raises(HfiError, match="begun with dtype='bfloat16', not 'float32'"):
         StudyFiles(tmp_path/'half', dtype='float32')
+
+
+def test_places(tmp_path, monkeypatch):
+    (tmp_path/'mine').mkdir()
+    monkeypatch.chdir(tmp_path)
+    study = StudyFiles('study', 'mine', 'ink', clip='ana/clip')
+    assert study.settings['model'] == str(tmp_path.resolve()/'mine') and study.settings['clip'] == 'ana/clip'
+    study.keep()
+    (tmp_path/'mine').rmdir()
+    with pytest.raises(HfiError, match='no longer there: give its new place'): _ = StudyFiles('study').pipe
+    assert StudyFiles('study', 'emoji').pipe
+    kept = StudyFiles('study').settings # a GPU would load float16
+    assert (kept['model'], kept['dtype']) == ('emoji', 'float32')
+    (tmp_path/'study'/'images.jsonl').touch()
+    assert StudyFiles('study', clip='emoji').clip == 'emoji' # it may have moved, too
 
 
 def test_concept_settings(tmp_path):

@@ -19,9 +19,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..concept import as_texts
-from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image
-from ..locks import one_run
-from ..core import read_jsonl, remove_leftovers
+from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image, read_jsonl
+from ..locks import one_run, remove_leftovers
 from ..backbones.base import frame
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample, sampling_settings, whole_number
@@ -120,7 +119,8 @@ def _mention_other_settings(manifest:dict, rows:list):
     if not there: return
     old, key = there[-1]
     old = old if isinstance(old, dict) else {}
-    changed = ', '.join(f'{k} {old.get(k)!r} → {v!r}' for k, v in asked[key].items() if old.get(k) != v)
+    new = asked[key]
+    changed = ', '.join(f'{k} {old.get(k)!r} → {new.get(k)!r}' for k in old | new if old.get(k) != new.get(k))
     n = len({key for _, key in there})
     warnings.warn(f'{n} of these prompts and seeds have images with other settings ({changed}): '
                   'a second set is generated beside the first', HfiWarning, stacklevel=4)

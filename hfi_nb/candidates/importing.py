@@ -21,9 +21,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..core import FORMATS, HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder
-from ..locks import one_run
-from ..core import open_image, remove_leftovers
+from ..core import FORMATS, HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image
+from ..locks import one_run, remove_leftovers
 from ..texts import read_text
 from .generate import read_manifest
 from .prompts import COLUMNS, read_table

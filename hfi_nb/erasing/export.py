@@ -19,7 +19,7 @@ from huggingface_hub import HfApi
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from ..core import HfiError, atomic, make_folder, read_json, write_json
+from ..core import HfiError, atomic, make_folder, read_json, usual_rights, write_json
 from ..devices import in_float64
 from ..backbones.loading import all_finite, backbone_of, check_plain, model_hash, refuse_pickle
 from ..backbones.single_file import original_names
@@ -210,6 +210,7 @@ def save_pipeline(pipe:DiffusionPipeline, folder:str|Path):
     for file in folder.glob('tokenizer*/tokenizer.json'): write_vocabulary(file)
     for file in (folder/'model_index.json', folder/'feature_extractor'/'preprocessor_config.json'):
         if file.exists(): file.write_text(PROCESSORS.sub(r'\1', file.read_text()))
+    for file in folder.rglob('*.safetensors'): usual_rights(file)
 
 # %% ../../nbs/08c_export.ipynb #e1848e3f
 UPLOADED = ['*.json', '*.safetensors', '*.md', '*.txt']

@@ -49,9 +49,9 @@ def first_stages(task:Task, ask:Callable, images:int) -> dict:
         selection=('the prompts of unwanted images are rejected', study.select),
         erased=('the rejected prompts are erased, in closed form', lambda: study.erase(task.contexts, 'prompt')))
 
-def is_over(study:Study, stage:str) -> bool:
+def is_over(study:Study, stage:str, images:int) -> bool:
     "Whether a stage need not be run again; labelling is over with the last image, or when a reward was fitted."
-    if stage == 'images': return False # what is there already is not drawn again
+    if stage == 'images': return len(study.records) >= images # another processor would draw them anew
     if stage != 'feedback': return study.stages.state(stage) == 'done'
     return len(study.store.labels(study.name)) >= len(study.records) or study.stages.state('reward') == 'done'
 
@@ -79,7 +79,7 @@ def first_study(
     study, ask = task.study, simulate_labels if simulate else label_in_browser
     stages = first_stages(task, ask, images)
     for number, (name, (said, work)) in enumerate(stages.items(), 1):
-        over = is_over(study, name)
+        over = is_over(study, name, images)
         log(f'{number} of {len(stages)}  {name}: {said}{" (done before)" if over else ""}')
         if not over: work()
     grid = before_after(task)
