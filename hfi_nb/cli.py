@@ -210,7 +210,7 @@ def erase(
     out:Path=None, # with --images or --leco: folder for the pipeline or LoRA; default: erased
     lora:int=0, # with --images or --leco: write a LoRA of this rank; 0: a pipeline folder
 ):
-    "Erase the tokens or rejected prompts of a study, or what a few images show. A stopped run goes on where it was."
+    "Erase a study's tokens or rejected prompts, or a few images. A stopped run goes on where it was."
     alone = [name for name, value in locals().items() if value and name in ALONE]
     settings = only_given(
         purpose=purpose, method=method, preset=preset, start=start, updates=updates, lr=lr, retain=retain, batch=batch,

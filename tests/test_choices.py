@@ -59,7 +59,7 @@ def test_without_tokens(tmp_path, monkeypatch):
     write_json(tmp_path/'selection.json', {})
     assert study_to_erase(tmp_path, None, prompt) == tmp_path
     for rejected in (None, True):
-        with pytest.raises(HfiError, match='run `hfi invert .*` first, or erase behind a prompt with --purpose prompt$'):
+        with pytest.raises(HfiError, match='`hfi invert .*` first, or erase behind a prompt with --purpose prompt$'):
             study_to_erase(tmp_path, rejected, weights)
     for rejected, settings in ((False, prompt), (None, prompt | dict(preset='paper')), (False, weights)):
         with pytest.raises(HfiError, match='has no tokens yet: run `hfi invert .*` first$'):

@@ -35,7 +35,8 @@ def test_stages(tmp_path):
     assert told['images'] == 16 and told['stage images'] == 'done' and 'hfi reward' in told['next']
     rewarded = json.loads(hfi('reward', folder, '--json').stdout.splitlines()[-1])
     assert rewarded['labels'] == 16
-    assert rewarded['next'] == f'hfi invert {folder}, or behind a prompt: hfi erase {folder} CONTEXTS.txt --purpose prompt'
+    beside = f'hfi erase {folder} CONTEXTS.txt --purpose prompt'
+    assert rewarded['next'] == f'hfi invert {folder}, or behind a prompt: {beside}'
     assert '<unwanted-1>' in hfi('invert', folder, '--steps', 1, '--batch', 2).output
     assert 'alone' in hfi('check', folder, contexts, '--steps', 2).output
     assert hfi('erase', folder, contexts, '--method', 'uce').exit_code == 0
