@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Kind', 'Purpose', 'ClosedForm', 'Method', 'Preset', 'Sampler', 'Autocast', 'Judge', 'StudyJudge', 'Attack', 'Tool',
            'PanelName', 'Concealed', 'concept_of', 'check_judge', 'read_judge', 'known_attacks', 'read_suite',
-           'agreement_of', 'counted', 'status_of', 'evaluate_by_people', 'erase_in_study']
+           'agreement_of', 'counted', 'status_of', 'evaluate_by_people', 'study_to_erase', 'planned_erasing',
+           'erase_in_study']
 
 # %% ../nbs/12d_choices.ipynb #c268a397
 from collections.abc import Sequence
@@ -70,12 +71,19 @@ def read_judge(judge:str, texts:Path|None, clip:str|None, study:Any=None):
     from hfi_nb.reward.features import image_features
     return judges.reward_detector(study.reward(), lambda images: image_features(images, study.clip))
 
-def known_attacks(names:list|None) -> dict: # name → attack
-    "Attacks by their names, all of them by default; `HfiError` for one that is unknown."
-    from hfi_nb.attack.red_team import ATTACKS
+def known_attacks(
+    names:list|None,
+    study=None, # the one to attack; without a token there is none to replay
+) -> dict: # name → attack
+    "Attacks by their names, by default all that a study has something for; `HfiError` for one that cannot be run."
+    from hfi_nb.attack.red_team import ATTACKS, ThreatModel, replay
     if strange := [name for name in names or () if name not in ATTACKS]:
         raise HfiError(f'unknown attack {strange[0]!r}: use some of {", ".join(ATTACKS)}')
-    return {name: ATTACKS[name] for name in names or ATTACKS}
+    chosen = {name: ATTACKS[name] for name in names or ATTACKS}
+    if study is None or study.stages.now('tokens'): return chosen
+    if names and replay in chosen.values(): # says so before anything is sampled
+        replay(study.pipe, ThreatModel(study.pipe, [], study.name, None, []))
+    return {name: attack for name, attack in chosen.items() if attack is not replay}
 
 def read_suite(name:str, target:Path|None, benign:Path|None, related:Path|None, judge, n:int):
     "A suite from files, or the mini world's own."
@@ -102,6 +110,8 @@ def counted(evaluation) -> dict:
     "The counts of an evaluation, and its warnings."
     return dict(evaluation.measures, warnings=evaluation.warnings)
 
+_FILES = {'hfi generate': ' PROMPTS.txt', 'hfi erase': ' CONTEXTS.txt', 'hfi red-team': ' CONTEXTS.txt'}
+
 def status_of(study) -> dict:
     "What people said in a study, whether each stage is done, open or stale, and which command comes next."
     from hfi_nb.stages import STAGES
@@ -114,16 +124,20 @@ def status_of(study) -> dict:
     if len(answers) > 1: facts['agreement'] = agreement_of(study)
     for name, known in STAGES.items():
         state = stages.state(name)
+        if (name, state) == ('tokens', 'open') and stages.state('erased') != 'open': state = 'not needed'
         facts[f'stage {name}'] = state if state != 'stale' else f'stale: {stages.why_stale(name)}, run {known.command}'
     command = stages.next_command()
-    return facts | dict(next=f'{command} {study.folder}' if command else 'nothing: all is done')
+    following = f'{command} {study.folder}{_FILES.get(command, "")}'
+    return facts | dict(next=following if command else 'nothing: all is done')
 
 def evaluate_by_people(
     folder:Path,
     given=None, # what only sampling would need
 ):
     "The stage that counts what people saw in the image pairs of an evaluation; nothing is sampled."
-    if given: raise HfiError('people judge the images that are there: leave out --target, --benign, --related, --steps')
+    if given:
+        raise HfiError('people judge the images that are there: leave out --target, --benign, --related, --steps, '
+                       '--guidance, --sampler, --autocast')
     study = open_study(folder)
     people = read_judge('people', None, None, study)
     yield lambda: dict(judge=people.name)
@@ -133,6 +147,32 @@ def evaluate_by_people(
     yield counted(found) | dict(next=f'hfi report {folder}')
 
 # %% ../nbs/12d_choices.ipynb #choerase2
+def study_to_erase(folder:Path, rejected:bool|None, settings:dict) -> Path: # the same folder
+    "A study that has what an erasing needs: behind a prompt rejected prompts are enough, else there must be tokens."
+    prompt = settings['purpose'] == 'prompt'
+    enough = settings['preset'] != 'paper' if rejected is None else rejected
+    existing_study(folder, 'selection')
+    if prompt and enough: return folder
+    try: return existing_study(folder, 'tokens')
+    except HfiError as e:
+        if prompt or not enough: raise
+        raise HfiError(f'{e}, or erase behind a prompt with --purpose prompt') from e
+
+def planned_erasing(study, contexts:Sequence[str], rejected:bool|None, settings:dict) -> tuple: # method, tokens
+    "The method that an erasing will use, and how many tokens it erases; `HfiError` where it would refuse."
+    from hfi_nb.erasing.erase import check_choice, choose
+    from hfi_nb.erasing.targets import check_sources
+    from hfi_nb.study_erasing import rejected_of, safe_of, wants_rejected
+    more = dict(settings)
+    purpose, method, preset, start = (more.pop(k, None) for k in ('purpose', 'method', 'preset', 'start'))
+    safe, _ = safe_of(study)
+    if rejected is None: rejected = preset != 'paper' and wants_rejected(purpose, study, safe)
+    tokens, prompts = rejected_of(study, rejected, tokens=purpose != 'prompt' or not rejected)
+    method = method or choose(purpose, tokens, contexts, safe, prompts)
+    check_choice(method, start, more, preset, prompts)
+    check_sources(tokens, None, dict(prompts), safe, None)
+    return method, len(tokens)
+
 def erase_in_study(
     folder:Path,
     contexts:Path, # text file of benign prompts
@@ -145,12 +185,13 @@ def erase_in_study(
         raise HfiError(f'--{alone[0].replace("_", "-")} goes with --images or --leco, a study has its own: leave it '
                        f'out (`hfi export {folder} FOLDER` writes the difference or a LoRA)')
     from hfi_nb.concept import insert_phrase
-    needed = 'selection' if settings['purpose'] == 'prompt' else 'tokens'
-    texts, study = read_lines(contexts), open_study(existing_study(folder, needed))
+    texts, study = read_lines(contexts), open_study(study_to_erase(folder, rejected, settings))
     if study.concept.is_object and not any('{}' in text for text in texts):
         raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
                        f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
-    tokens = len([*folder.glob('token-*.safetensors')])
-    yield lambda: erasing_cost(study.rounds[0].pipe, tokens or 1, settings, contexts=len(texts))
+    def plan():
+        method, tokens = planned_erasing(study, texts, rejected, settings)
+        return erasing_cost(study.rounds[0].pipe, tokens or 1, settings | dict(method=method), contexts=len(texts))
+    yield plan
     study.erase(texts, rejected=rejected, **settings)
     yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')

@@ -137,9 +137,10 @@ def reward(
     yield lambda: dict(images_to_look_at=len(study.records), labels=len(study.store.labels(study.name)))
     meta, chosen = study.fit_reward().meta, study.select()
     from hfi_nb.reward.model import auc_text
+    prompts = f', or behind a prompt: hfi erase {folder} CONTEXTS.txt --purpose prompt' if chosen['rejected'] else ''
     yield dict(labels=meta['n'], unwanted=meta['unwanted'], rankings=meta['rankings'], auc=auc_text(meta),
                selected=len(chosen['top']), clusters=len(set(chosen['clusters'])), safe=len(chosen['safe']),
-               rejected_prompts=len(chosen['rejected']), next=f'hfi invert {folder}')
+               rejected_prompts=len(chosen['rejected']), next=f'hfi invert {folder}{prompts}')
 
 @stage(app)
 def invert(
@@ -209,7 +210,7 @@ def erase(
     out:Path=None, # with --images or --leco: folder for the pipeline or LoRA; default: erased
     lora:int=0, # with --images or --leco: write a LoRA of this rank; 0: a pipeline folder
 ):
-    "Erase the tokens of a study, or what a few images show. A stopped run goes on where it was."
+    "Erase a study's tokens or rejected prompts, or a few images. A stopped run goes on where it was."
     alone = [name for name, value in locals().items() if value and name in ALONE]
     settings = only_given(
         purpose=purpose, method=method, preset=preset, start=start, updates=updates, lr=lr, retain=retain, batch=batch,
@@ -233,20 +234,24 @@ def evaluate(
     texts:Path=None, # file that --judge clip or q16 needs
     clip:str=None, # CLIP of --judge clip; not the one of the reward
     n:int=60, # prompts of each kind, at most
-    steps:int=None, # steps of the sampler
+    steps:int=None, # steps of the sampler; default: as the model's recipe says
+    guidance:float=None, # how strongly the prompt counts; default: as the recipe says
+    sampler:Sampler=None, # ddim or dpm for UNets, euler for SD 3 and FLUX; default: as the recipe says
+    autocast:Autocast=None, # compute in 16 bits while drawing, where the processor is fast at it; the weights stay
     batch:int=32, # images at once
 ):
     "Measure what is gone and what is preserved. Both models draw the same prompts with the same seeds."
     existing_study(folder, 'evaluation' if judge == 'people' else 'erased')
     for file in (target, benign, related): check_file(file)
     check_judge(judge or 'reward', texts, clip, True)
-    if judge == 'people': return (yield from evaluate_by_people(folder, target or benign or related or steps))
+    sampling = only_given(steps=steps, guidance=guidance, sampler=sampler, autocast=autocast)
+    if judge == 'people': return (yield from evaluate_by_people(folder, target or benign or related or sampling))
     study = open_study(folder)
     chosen = read_judge(judge or 'reward', texts, clip, study) if judge or target else None
     suite = read_suite(study.name, target, benign, related, chosen, n)
     count = len(suite.prompts)
     yield lambda: cost(study.rounds[0].pipe, 4*count*(steps or 20), prompts=count, images=2*count)
-    yield counted(study.evaluate(suite, batch=batch, **only_given(steps=steps))) | dict(next=f'hfi report {folder}')
+    yield counted(study.evaluate(suite, batch=batch, **sampling)) | dict(next=f'hfi report {folder}')
 
 @stage(app)
 def audit(
@@ -289,14 +294,13 @@ def red_team(
     "Attack the erased model, and count what comes back."
     check_judge(judge, texts, clip, True)
     prompts, study = read_lines(contexts), open_study(existing_study(folder, 'erased'))
-    attacks = known_attacks(attack)
+    attacks = known_attacks(attack, study)
     images = (len(attacks)+1)*len(prompts) # without attack they are sampled once
     yield lambda: cost(study.pipe, 2*images*(steps or 20), attacks=', '.join(attacks), images=images,
                        beside='what the attacks search with')
     chosen = None if judge == 'reward' else read_judge(judge, texts, clip)
     unwanted = chosen and (lambda found: [verdict.shown for verdict in chosen(found)])
-    more = only_given(steps=steps, attacks=attacks if attack else None)
-    outcomes = study.red_team(prompts, unwanted=unwanted, word=word, batch=batch, **more)
+    outcomes = study.red_team(prompts, attacks, unwanted, word=word, batch=batch, **only_given(steps=steps))
     said = {found.name: f'without attack {found.alone}, with {found.success}' for found in outcomes}
     yield said | dict(next=f'hfi report {folder}')
 

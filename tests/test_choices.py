@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from hfi_nb.choices import (Attack, Autocast, ClosedForm, Kind, Method, PanelName, Preset, Purpose, Sampler, Tool,
-                            concept_of, counted, known_attacks, read_judge, read_suite, status_of)
-from hfi_nb.core import HfiError
+                            concept_of, counted, known_attacks, read_judge, read_suite, status_of, study_to_erase)
+from hfi_nb.core import HfiError, write_json
 
 
 def test_choices():
@@ -46,3 +46,31 @@ def test_told(tmp_path):
     row = dict(text='house', expected={}, seed=0, guidance=None, group='target', before=seen, after=seen)
     told = counted(Evaluation('ink', [row]))
     assert told['concept'].before.n == 1 and 'there was nothing to remove' in told['warnings'][0]
+
+
+def test_without_tokens(tmp_path, monkeypatch):
+    from hfi_nb.stages import Records
+    from hfi_nb.study import Study
+    study = Study(tmp_path, concept='ink')
+    study.keep()
+    weights = dict(purpose='weights', preset='hfi_nb', method='uce-near')
+    prompt = weights | dict(purpose='prompt')
+    with pytest.raises(HfiError, match='has no selection yet'): study_to_erase(tmp_path, None, prompt)
+    write_json(tmp_path/'selection.json', {})
+    assert study_to_erase(tmp_path, None, prompt) == tmp_path
+    for rejected in (None, True):
+        with pytest.raises(HfiError, match='`hfi invert .*` first, or erase behind a prompt with --purpose prompt$'):
+            study_to_erase(tmp_path, rejected, weights)
+    for rejected, settings in ((False, prompt), (None, prompt | dict(preset='paper')), (False, weights)):
+        with pytest.raises(HfiError, match='has no tokens yet: run `hfi invert .*` first$'):
+            study_to_erase(tmp_path, rejected, settings)
+    monkeypatch.setattr(Study, 'pipe', None)
+    with pytest.raises(HfiError, match='none to replay: leave it out'): known_attacks(['replay'], study)
+    assert {*known_attacks(None)}-{*known_attacks(None, study)} == {'replay'}
+    assert status_of(study)['stage tokens'] == 'open' and status_of(study)['next'].endswith(f'{tmp_path} PROMPTS.txt')
+    (tmp_path/'erased').mkdir()
+    write_json(tmp_path/'erased'/'hfi.json', {})
+    for command in ('hfi erase', 'hfi red-team'):
+        monkeypatch.setattr(Records, 'next_command', lambda self, command=command: command)
+        assert status_of(study)['next'] == f'{command} {tmp_path} CONTEXTS.txt'
+    assert status_of(study)['stage tokens'] == 'not needed'

@@ -33,16 +33,46 @@ def test_stages(tmp_path):
     person.label(study.panel(person))
     told = json.loads(hfi('status', folder, '--json').stdout)
     assert told['images'] == 16 and told['stage images'] == 'done' and 'hfi reward' in told['next']
-    assert json.loads(hfi('reward', folder, '--json').stdout.splitlines()[-1])['labels'] == 16
+    rewarded = json.loads(hfi('reward', folder, '--json').stdout.splitlines()[-1])
+    assert rewarded['labels'] == 16
+    beside = f'hfi erase {folder} CONTEXTS.txt --purpose prompt'
+    assert rewarded['next'] == f'hfi invert {folder}, or behind a prompt: {beside}'
     assert '<unwanted-1>' in hfi('invert', folder, '--steps', 1, '--batch', 2).output
     assert 'alone' in hfi('check', folder, contexts, '--steps', 2).output
     assert hfi('erase', folder, contexts, '--method', 'uce').exit_code == 0
-    assert 'concept' in hfi('evaluate', folder, '--n', 2, '--steps', 2).output
+    drawn = dict(steps=2, guidance=2., sampler='dpm', autocast='bfloat16')
+    assert 'concept' in hfi('evaluate', folder, '--n', 2, *(f'--{k}={v}' for k, v in drawn.items())).output
+    assert json.loads((folder/'evaluation.json').read_text())['meta']['settings'] == drawn
     assert 'replay' in hfi('red-team', folder, contexts, '--attack', 'replay', '--steps', 2).output
     assert 'report.html' in hfi('report', folder).output and 'all is done' in hfi('status', folder).output
     assert 'delta.safetensors' in hfi('export', folder, tmp_path/'out').output
     assert (tmp_path/'out'/'delta.safetensors').exists()
     assert 'next' in hfi('next', folder).output and Study(folder/'next').name == 'openmoji'
+
+
+def test_dry_run_behind_a_prompt(tmp_path):
+    from hfi_nb.cli import app
+    from hfi_nb.study import Study
+    study, contexts = Study(tmp_path/'study', concept='ink'), tmp_path/'contexts.txt'
+    contexts.write_text('house\n')
+    safe = study.generate(['cat face'], steps=1)[0]['id']
+    chosen = dict(top=[safe], weights=[1.], clusters=[0], safe=[safe], rejected=[['cat face in the style of ink', 1.]])
+    (study.folder/'selection.json').write_text(json.dumps(chosen))
+    def hfi(name, *more): return CliRunner().invoke(app, [name, str(study.folder), str(contexts), *more])
+    def told(*given):
+        dry, done = hfi(*given, '--dry-run'), hfi(*given)
+        assert str(dry.exception) == str(done.exception)
+        return str(dry.exception)
+    prompt = 'erase', '--purpose', 'prompt'
+    plan = json.loads(hfi(*prompt, '--dry-run', '--json').stdout)
+    assert plan['method'] == 'uce-near' and plan['denoiser_evaluations'] == 0
+    assert told(*prompt, '--updates', '50').startswith("uce-near has no setting 'updates': it takes ")
+    assert 'has no tokens yet: run `hfi invert' in told(*prompt, '--no-rejected')
+    assert told('erase').endswith('or erase behind a prompt with --purpose prompt')
+    study.erase(['house'], 'prompt', quick_check=False)
+    plan = json.loads(hfi('red-team', '--dry-run', '--json').stdout)
+    assert 'replay' not in plan['attacks'] and plan['images'] == 5
+    assert 'none to replay: leave it out' in told('red-team', '--attack', 'replay')
 
 
 def test_stages_name_commands():
