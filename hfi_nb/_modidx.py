@@ -1693,6 +1693,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'hfi_nb.study_folder.concept_settings': ( 'study_folder.html#concept_settings',
                                                                                'hfi_nb/study_folder.py'),
                                      'hfi_nb.study_folder.feedback_hash': ('study_folder.html#feedback_hash', 'hfi_nb/study_folder.py'),
+                                     'hfi_nb.study_folder.is_gone': ('study_folder.html#is_gone', 'hfi_nb/study_folder.py'),
                                      'hfi_nb.study_folder.merge_settings': ('study_folder.html#merge_settings', 'hfi_nb/study_folder.py'),
                                      'hfi_nb.study_folder.place_of': ('study_folder.html#place_of', 'hfi_nb/study_folder.py'),
                                      'hfi_nb.study_folder.read_settings': ('study_folder.html#read_settings', 'hfi_nb/study_folder.py')},

@@ -58,7 +58,10 @@ def rejected_of(study:StudyFiles, prompts:bool, tokens:bool) -> tuple[list, list
     "What all rounds reject. A token of a further round gets a name of its own; without `tokens` none is needed."
     found, weights = [], {}
     for k, s in enumerate(study.rounds):
-        own = s.tokens() if tokens or s.stages.state('tokens') == 'done' else []
+        try: own = s.tokens()
+        except HfiError: # there are none, or those of an earlier selection
+            if tokens: raise
+            own = []
         found += [replace(t, name=f'{t.name[:-1]}-{k+1}>') if k else t for t in own]
         for text, weight in read_selection(s.folder)['rejected'] if prompts else ():
             weights[text] = max(weight, weights.get(text, 0.))

@@ -104,6 +104,7 @@ def test_commands(tmp_path):
     found = made(dict(method='esd-x', settings=dict(updates=9, eta=.5), sources=dict(tokens=2, rejected=0)))
     assert found[3] == 'invert again' and found[4].endswith('contexts.txt --no-rejected --method esd-x --updates 9')
     assert made({})[3] == 'invert again' and any(line.startswith('red-team') for line in made({}))
-    for place, said in ('', 'MODEL'), ('/home/ana/sd15', 'MODEL'), (PREVIOUS, 'erased'), ('ana/sd15', 'ana/sd15'):
-        write_json(tmp_path/'study.json', dict(concept=concept, model=place, clip='/home/ana/clip'))
+    own = str(tmp_path.resolve())
+    for place, said in ('', 'MODEL'), (own, 'MODEL'), (PREVIOUS, 'erased'), ('ana/sd15', 'ana/sd15'):
+        write_json(tmp_path/'study.json', dict(concept=concept, model=place, clip=own))
         assert f'--model {said} --clip CLIP' in commands(tmp_path)

@@ -34,8 +34,8 @@ def test_dtype(tmp_path):
 def test_places(tmp_path, monkeypatch):
     (tmp_path/'mine').mkdir()
     monkeypatch.chdir(tmp_path)
-    study = StudyFiles('study', 'mine', 'ink', clip='ana/clip')
-    assert study.settings['model'] == str(tmp_path.resolve()/'mine') and study.settings['clip'] == 'ana/clip'
+    study = StudyFiles('study', 'mine', 'ink', clip='mine')
+    assert study.settings['model'] == study.settings['clip'] == str(tmp_path.resolve()/'mine')
     study.keep()
     (tmp_path/'mine').rmdir()
     with pytest.raises(HfiError, match='no longer there: give its new place'): _ = StudyFiles('study').pipe
@@ -43,7 +43,7 @@ def test_places(tmp_path, monkeypatch):
     kept = StudyFiles('study').settings # a GPU would load float16
     assert (kept['model'], kept['dtype']) == ('emoji', 'float32')
     (tmp_path/'study'/'images.jsonl').touch()
-    assert StudyFiles('study', clip='emoji').clip == 'emoji' # it may have moved, too
+    assert StudyFiles('study', clip='emoji').clip == 'emoji' # it has moved, too
 
 
 def test_concept_settings(tmp_path):

@@ -17,7 +17,7 @@ def test_first_study(tmp_path):
     assert f'hfi evaluate {tmp_path/"first"}' in told[-1] and Study(tmp_path/'first').stages.state('erased') == 'done'
     again = []
     first_study(tmp_path/'first', log=again.append, **given)
-    assert [line.endswith('(done before)') for line in again[:5]] == [False, True, True, True, True]
+    assert all(line.endswith('(done before)') for line in again[:5])
 
 
 def test_label_in_browser(tmp_path, monkeypatch):
