@@ -77,10 +77,11 @@ def known_attacks(
 ) -> dict: # name → attack
     "Attacks by their names, by default all that a study has something for; `HfiError` for one that cannot be run."
     from hfi_nb.attack.red_team import ATTACKS, ThreatModel, replay
+    from hfi_nb.stages import erases_tokens
     if strange := [name for name in names or () if name not in ATTACKS]:
         raise HfiError(f'unknown attack {strange[0]!r}: use some of {", ".join(ATTACKS)}')
     chosen = {name: ATTACKS[name] for name in names or ATTACKS}
-    if study is None or study.stages.now('tokens'): return chosen
+    if study is None or (study.stages.now('tokens') and erases_tokens(study.folder)): return chosen
     if names and replay in chosen.values(): # says so before anything is sampled
         replay(study.pipe, ThreatModel(study.pipe, [], study.name, None, []))
     return {name: attack for name, attack in chosen.items() if attack is not replay}
@@ -124,7 +125,7 @@ def status_of(study) -> dict:
     if len(answers) > 1: facts['agreement'] = agreement_of(study)
     for name, known in STAGES.items():
         state = stages.state(name)
-        if (name, state) == ('tokens', 'open') and stages.state('erased') != 'open': state = 'not needed'
+        if name == 'tokens' and not stages.needs_tokens(): state = 'not needed'
         facts[f'stage {name}'] = state if state != 'stale' else f'stale: {stages.why_stale(name)}, run {known.command}'
     command = stages.next_command()
     following = f'{command} {study.folder}{_FILES.get(command, "")}'

@@ -71,7 +71,7 @@ def generate(
     sampling = only_given(steps=steps, guidance=guidance, sampler=sampler, autocast=autocast)
     def plan():
         new_study = not (folder/'study.json').exists()
-        pipe = load_pipeline(model or 'emoji', dtype=dtype) if new_study else open_study(folder).pipe
+        pipe = load_pipeline(model or 'emoji', dtype=dtype) if new_study else open_study(folder, **new).pipe
         return cost(pipe, 2*len(texts)*(steps or 20), images=len(texts), **sampling)
     yield plan
     study = open_study(folder, **new)
@@ -137,10 +137,10 @@ def reward(
     yield lambda: dict(images_to_look_at=len(study.records), labels=len(study.store.labels(study.name)))
     meta, chosen = study.fit_reward().meta, study.select()
     from hfi_nb.reward.model import auc_text
-    prompts = f', or behind a prompt: hfi erase {folder} CONTEXTS.txt --purpose prompt' if chosen['rejected'] else ''
+    prompts = dict(behind_a_prompt=f'hfi erase {folder} CONTEXTS.txt --purpose prompt') if chosen['rejected'] else {}
     yield dict(labels=meta['n'], unwanted=meta['unwanted'], rankings=meta['rankings'], auc=auc_text(meta),
                selected=len(chosen['top']), clusters=len(set(chosen['clusters'])), safe=len(chosen['safe']),
-               rejected_prompts=len(chosen['rejected']), next=f'hfi invert {folder}{prompts}')
+               rejected_prompts=len(chosen['rejected']), next=f'hfi invert {folder}', **prompts)
 
 @stage(app)
 def invert(

@@ -120,8 +120,8 @@ UMASK = os.umask(0o22) # it can only be read by setting it
 os.umask(UMASK)
 
 def usual_rights(file:str|Path):
-    "The rights of any new file; safetensors gives its files to their maker alone, and a shared folder is of no use."
-    os.chmod(file, 0o666 & ~UMASK)
+    "At least the rights of any new file: safetensors gives its files to their maker alone, even in a shared folder."
+    with suppress(OSError): os.chmod(file, os.stat(file).st_mode | (0o666 & ~UMASK)) # some disks keep no rights
 
 @contextmanager
 def atomic(path):

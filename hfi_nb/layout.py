@@ -124,7 +124,8 @@ A program, not people, gave the answers that this study was made from.</p>{% end
 Whoever holds these weights brings the concept back with little effort: do not give them away.</p>{% endif %}
 <h2>What was counted</h2>
 <p>Base and erased model generated images for the same prompts with the same seeds. The judge: {{ judge }}
-{%- if 'NOT INDEPENDENT' not in judge %}; it has no part in the reward that chose the images{% endif %}.
+{%- if 'NOT INDEPENDENT' not in judge and judge != 'people' %}; it has no part in the reward that chose the images
+{%- endif %}.
 Shares have 95 % Wilson intervals; p is McNemar's exact test.</p>
 <figure class="plot"><img alt="before and after, with intervals" src="{{ plot }}"></figure>
 {{ parts.compared(measures, meaning, sentences, ('before', 'after'), 'change') }}
@@ -168,7 +169,8 @@ Intervals at 95 %.</p>{% endif %}
 <table>{% for k, v in facts %}<tr><td>{{ k }}</td><td><code>{{ v|readable }}</code></td></tr>{% endfor %}</table>
 {% if commands %}<h3>To repeat it</h3>
 <p>Run these commands in the folder that holds this study. They make a new study, from the prompts, seeds and contexts
-that are kept in this one. A setting that no command names has its default.</p><pre>{{ commands }}</pre>{% endif %}
+that are kept in this one. A setting that no command names has its default;
+words in capitals stand for your own folders.</p><pre>{{ commands }}</pre>{% endif %}
 {% endblock %}''')
 
 # %% ../nbs/11_layout.ipynb #127f2f5a
@@ -202,7 +204,7 @@ It loads with `DiffusionPipeline.from_pretrained`.
 {% endfor %}
 
 Same prompts and seeds for both models. The judge: {{ judge|e }}
-{%- if 'NOT INDEPENDENT' not in judge %}; it had no part in choosing the images{% endif %}.
+{%- if 'NOT INDEPENDENT' not in judge and judge != 'people' %}; it had no part in choosing the images{% endif %}.
 Wilson intervals at 95 %.
 {% endif %}
 

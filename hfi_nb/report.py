@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['LARGE', 'NOTHING', 'dot_plot', 'embedded', 'with_prompt', 'captioned', 'asked_for', 'damaged', 'worst_cases',
            'removal_line', 'attack_line', 'damage_line', 'label_line', 'answer', 'reward_line', 'concept_name',
-           'history', 'attacked', 'evaluation_facts', 'stale_results', 'numbers', 'said_by_people', 'explained',
-           'page_images', 'write_report', 'write_card', 'paired', 'side_by_side', 'write_comparison']
+           'last_part', 'history', 'attacked', 'evaluation_facts', 'stale_results', 'numbers', 'said_by_people',
+           'explained', 'page_images', 'write_report', 'write_card', 'paired', 'side_by_side', 'write_comparison']
 
 # %% ../nbs/11_report.ipynb #aae2e466
 import base64
 import csv
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from .core import HfiError, Rate, as_cell, atomic, contained, image_bytes, open_image, read_json, thumbnail
 from .core import write_json
@@ -24,9 +24,10 @@ from .feedback.store import FeedbackStore
 from .measure.evaluate import Evaluation, labels_of, measure, measure_names
 from .tokens.token import SoftToken
 from .reward.model import RewardModel, auc_text
+from .places import is_whole_path
 from .layout import CARD, COMPARISON, PAGE, distance_sentences, readable, sentences_of
 from .stages import KEPT, STAGES, Records, commands, erased_hash, erases_tokens
-from .stages import read_measured, read_outcomes, shown_place
+from .stages import read_measured, read_outcomes
 
 # %% ../nbs/11_report.ipynb #803c76fd
 def dot_plot(measures:dict, title:str='', labels:tuple=('before', 'after')): # a matplotlib figure
@@ -144,6 +145,10 @@ def concept_name(folder:str|Path) -> str:
     "The name of a study's concept."
     return read_json(Path(folder)/'study.json', KEPT)['concept']['name']
 
+def last_part(place:str) -> str:
+    "A model's place without the folders of somebody's machine."
+    return PureWindowsPath(place).name if is_whole_path(place) else place or 'a pipeline in memory'
+
 def history(folder:str|Path) -> list: # (name, value) pairs
     "What is known of a study's making, from the files that are there."
     folder = Path(folder)
@@ -151,8 +156,8 @@ def history(folder:str|Path) -> list: # (name, value) pairs
     if (folder/'study.json').exists():
         kept = read_json(folder/'study.json', KEPT)
         out += kept['concept'].items()
-        out += [(k, shown_place(k, v) if k in ('model', 'clip') and v is not None else v) for k, v in kept.items()
-                if k not in ('concept', 'model_hash')]
+        kept |= {k: last_part(kept[k]) for k in ('model', 'clip') if kept.get(k) is not None}
+        out += [(k, v) for k, v in kept.items() if k not in ('concept', 'model_hash')]
     if (folder/'reward.safetensors').exists():
         out += [('reward', reward_line(RewardModel.load(folder/'reward.safetensors').meta))]
     for file in sorted(folder.glob('token-*.safetensors')) if erases_tokens(folder) else ():

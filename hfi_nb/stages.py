@@ -10,12 +10,13 @@ __all__ = ['STAGES', 'OUTCOME', 'KEPT', 'PREVIOUS', 'DRAWN', 'ERASED', 'Stage', 
 import hashlib
 import shlex
 from collections.abc import Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from .core import HfiError, Rate, contained, fits, read_json, read_jsonl, write_json
 from .locks import locked, remove_leftovers
+from .places import is_whole_path
 
 # %% ../nbs/10c_stages.ipynb #9b7165b5
 @dataclass(frozen=True)
@@ -78,23 +79,28 @@ class Records:
 
     def why_stale(self, name:str) -> str: # '' if it is not
         "What has changed since a stage was done."
-        own, kept = self.now(name), self.read().get(name)
-        if not own or not STAGES[name].reads or name == 'feedback': return '' # what people said stays true
+        own, kept, reads = self.now(name), self.read().get(name), STAGES[name].reads
+        if not own or not reads or name == 'feedback': return '' # what people said stays true
         if kept is None: return f'{name} was not finished'
-        changed = [read for read in STAGES[name].reads if self.now(read) not in (kept['reads'].get(read), None)]
+        if name == 'erased' and not erases_tokens(self.folder): reads = ('selection',)
+        changed = [read for read in reads if self.now(read) not in (kept['reads'].get(read), None)]
         if changed: return f'{" and ".join(changed)} changed after {name}'
         if own != kept['hash']: return f'the files of {name} were changed by hand'
-        return next((f'{read} is stale' for read in STAGES[name].reads if self.why_stale(read)), '')
+        return next((f'{read} is stale' for read in reads if self.why_stale(read)), '')
 
     def state(self, name:str) -> str:
         "Whether a stage is 'done', 'open' or 'stale'."
         if not self.now(name): return 'open'
         return 'stale' if self.why_stale(name) else 'done'
 
+    def needs_tokens(self) -> bool:
+        "Whether tokens of this folder are erased, or may still be: behind a prompt rejected prompts suffice."
+        return not self.now('erased') or (bool(self.now('tokens')) and erases_tokens(self.folder))
+
     def next_command(self) -> str: # '' when all is done
-        "The command that brings the study forward. Tokens may be left out: behind a prompt rejected prompts suffice."
+        "The command that brings the study forward."
         states = {name: self.state(name) for name in STAGES}
-        if states['tokens'] == 'open' != states['erased']: del states['tokens']
+        if not self.needs_tokens(): del states['tokens']
         return next((STAGES[name].command for name, state in states.items() if state != 'done'), '')
 
     def check(self, name:str):
@@ -110,8 +116,8 @@ def erased_hash(folder:str|Path) -> str|None: # None where nothing is erased
 
 def erases_tokens(folder:str|Path) -> bool: # True where nothing is erased yet
     "Whether a study's erased model was made from its soft tokens; behind a prompt it may not be."
-    file = Path(folder)/'erased'/'hfi.json'
-    made = read_json(file, dict) if file.exists() else {}
+    file, made = Path(folder)/'erased'/'hfi.json', {}
+    with suppress(HfiError): made = read_json(file, dict) # whoever needs its facts says that it is missing or damaged
     return not fits(made, dict(sources=dict(tokens=int))) or made['sources']['tokens'] > 0
 
 def read_measured(folder:str|Path): # → Evaluation
@@ -145,8 +151,8 @@ def _options(given:dict, names:Iterable=()) -> str:
     return ''.join(f' --{k} {shlex.quote(str(v))}' for k, v in asked.items() if v not in (None, ''))
 
 def shown_place(name:str, place) -> str:
-    "A model's place as others may read it: in capitals where it is a path of this machine, or was in memory only."
-    return name.upper() if place == '' or Path(str(place)).is_absolute() else str(place)
+    "A model's place in a command: in capitals where it is a path of somebody's machine, or was in memory only."
+    return name.upper() if place == '' or is_whole_path(place) else str(place)
 
 def _generating(kept:dict, drawn:dict) -> str:
     "Options of a study's settings and of its images' settings."

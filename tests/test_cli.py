@@ -36,7 +36,7 @@ def test_stages(tmp_path):
     rewarded = json.loads(hfi('reward', folder, '--json').stdout.splitlines()[-1])
     assert rewarded['labels'] == 16
     beside = f'hfi erase {folder} CONTEXTS.txt --purpose prompt'
-    assert rewarded['next'] == f'hfi invert {folder}, or behind a prompt: {beside}'
+    assert (rewarded['next'], rewarded['behind_a_prompt']) == (f'hfi invert {folder}', beside)
     assert '<unwanted-1>' in hfi('invert', folder, '--steps', 1, '--batch', 2).output
     assert 'alone' in hfi('check', folder, contexts, '--steps', 2).output
     assert hfi('erase', folder, contexts, '--method', 'uce').exit_code == 0

@@ -7,3 +7,5 @@ def test_every_embedded_model_is_a_pipeline_folder_its_parts_from_elsewhere_are_
     assert all((folder/'model_index.json').is_file() for folder in EMBEDDED.values())
     assert all((folder/part/'config.json').is_file() for parts in ELSEWHERE.values() for part, folder in parts.items())
     assert (results_dir()/'redteam.jsonl').is_file()
+    places = '/opt/sd15', 'C:\\models\\sd15', 'models/sd15', 'ana/sd15', 'emoji', ''
+    assert [is_whole_path(place) for place in places] == [True, True, False, False, False, False]

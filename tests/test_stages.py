@@ -43,6 +43,24 @@ def test_stale(tmp_path):
     assert Records(tmp_path, feedback='one more').why_stale('reward') == 'feedback changed after reward'
 
 
+def test_tokens_that_were_not_erased(tmp_path):
+    records = Records(tmp_path, feedback='answers')
+    def stage(name, text):
+        for pattern in STAGES[name].files:
+            (tmp_path/pattern.replace('*', '1')).parent.mkdir(exist_ok=True)
+            (tmp_path/pattern.replace('*', '1')).write_text(text)
+        records.done(name)
+    def erased(tokens): stage('erased', json.dumps(dict(sources=dict(tokens=tokens))))
+    for name in ('images', 'reward', 'selection', 'tokens'): stage(name, 'first')
+    stage('selection', 'second')
+    assert erases_tokens(tmp_path) and records.next_command() == 'hfi invert'
+    erased(0)
+    assert records.state('tokens') == 'stale' and records.state('erased') == 'done'
+    assert records.next_command() == 'hfi evaluate'
+    erased(2)
+    assert records.why_stale('erased') == 'tokens is stale' and records.next_command() == 'hfi invert'
+
+
 def test_half_done(tmp_path):
     records = Records(tmp_path)
     (tmp_path/'selection.json').write_text('{}')

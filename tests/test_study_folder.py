@@ -43,7 +43,16 @@ def test_places(tmp_path, monkeypatch):
     kept = StudyFiles('study').settings # a GPU would load float16
     assert (kept['model'], kept['dtype']) == ('emoji', 'float32')
     (tmp_path/'study'/'images.jsonl').touch()
+    with pytest.raises(HfiError, match="give its new place, as clip="): _ = StudyFiles('study').clip
     assert StudyFiles('study', clip='emoji').clip == 'emoji' # it has moved, too
+
+def test_older_settings(tmp_path, monkeypatch): # which kept no precision, and places as they were typed
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/'mine').mkdir()
+    (tmp_path/'images.jsonl').touch()
+    kept = dict(concept=concept_settings('ink', None), model='emoji', clip='mine', dtype=None)
+    write_json(tmp_path/'study.json', kept)
+    assert StudyFiles(tmp_path, clip='mine', dtype='float32').settings['dtype'] == 'float32'
 
 
 def test_concept_settings(tmp_path):

@@ -181,7 +181,7 @@ def checked_dtype(dtype, device:torch.device|None=None) -> torch.dtype:
     if not (isinstance(found, torch.dtype) and found.is_floating_point and found.itemsize > 1):
         raise HfiError(f'dtype={dtype!r} is not a floating-point type: use "float32", "float16" or "bfloat16"')
     if device and device.type == 'cpu' and found.itemsize < 4 and not computes_bfloat16():
-        said = f'{found} is emulated on this processor, several times slower than float32: use float32 to save time'
+        said = f'{found} is emulated on this processor, several times slower than float32: leave it out to save time'
         warnings.warn(said, HfiWarning, stacklevel=3)
     return found
 

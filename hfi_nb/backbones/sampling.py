@@ -13,7 +13,7 @@ from numbers import Integral, Real
 
 import torch
 
-from .base import Condition
+from .base import Backbone, Condition
 from .loading import backbone_of, checked_dtype
 from ..concept import as_texts
 from ..core import HfiError
@@ -29,12 +29,14 @@ def whole_number(name:str, value, least:int=1) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least: return int(value)
     raise HfiError(f'{name} is {value!r}: give a whole number, {least} or more')
 
-def half_precision(given, device:torch.device) -> str: # its name
-    "A precision of 16 bits; `HfiError` for any other, a warning for one that is slow on the device."
+def half_precision(net:Backbone, given) -> str: # its name
+    "A precision of 16 bits; `HfiError` for one that cannot be used, a warning for one that is slow on the device."
     name = str(given).removeprefix('torch.')
     if name not in HALF:
         raise HfiError(f'autocast={given!r} draws no faster: give "bfloat16" or "float16", or nothing')
-    checked_dtype(name, device)
+    if net.upcasts_vae and name == 'float16':
+        raise HfiError('autocast="float16" overflows in the autoencoder of this model: give "bfloat16"')
+    checked_dtype(name, net.device)
     return name
 
 def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidance, sampler; autocast where it is given
@@ -53,7 +55,7 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
     most = pipe.scheduler.config.get('num_train_timesteps', steps)
     if whole_number('steps', steps) > most: raise HfiError(f'steps is {steps}: this model has only {most}')
     chosen = dict(steps=int(steps), guidance=float(guidance), sampler=sampler)
-    return chosen if autocast is None else chosen | dict(autocast=half_precision(autocast, net.device))
+    return chosen if autocast is None else chosen | dict(autocast=half_precision(net, autocast))
 
 # %% ../../nbs/02e_sampling.ipynb #3890089f
 @torch.no_grad()
