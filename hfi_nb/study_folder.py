@@ -129,7 +129,7 @@ class StudyFolder:
         if not self.settings['clip']: _ = self.pipe # whose recipe names one
         if is_gone(self.settings['clip']):
             raise HfiError(f'{self.folder} was begun with the CLIP in {self.settings["clip"]}, which is no longer '
-                           "there: give its new place, as clip= or with hfi generate --clip ('emoji' is a place)")
+                           "there: give its new place, as clip= or with hfi generate --clip (or 'emoji')")
         return self.settings['clip']
     @property
     def rounds(self) -> list: # of studies, this one last
