@@ -46,6 +46,7 @@ REMOVALS = { # name → method and settings
     'none': {}, # the base model
     'uce': dict(method='uce'),
     'uce-near': dict(method='uce-near'),
+    **{f'uce-near, retain {n}': dict(method='uce-near', retain=float(n)) for n in (6, 24, 48)},
     'esd-x': dict(method='esd-x'),
     'esd-x, retain 1.5': dict(method='esd-x', retain=1.5),
     'sdd': dict(method='sdd'),

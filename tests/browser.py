@@ -133,9 +133,11 @@ class Page:
         self.until(lambda: [e for e in self.all('.lm-Menu-itemLabel') if e.text == item], what=item)[0].click()
     def run_all(self, url):
         "Open a notebook (as a fresh kernel), run all, wait for the panel."
+        def idle(): return self.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         self.b.get(url+'?reset')  # close what an earlier test left open
-        self.until(lambda: self.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
+        self.until(idle, what='an idle kernel')
         self.run_cells()
+        self.until(idle, what='the end of all cells')  # asked twice, they run twice, and the second panel is the one
         self.ready()
     def run_cells(self):
         "Run all. A command that comes while JupyterLab restores its workspace reaches no notebook: ask again then."

@@ -20,7 +20,7 @@ from readme import export_readme
 ROOT = Path(__file__).resolve().parent.parent
 
 
-WORKERS = min(4, os.cpu_count()+1) # one more than cores: a worker often waits for a browser or a process
+WORKERS = min(4, os.cpu_count())
 
 
 def run(*command, workers=1):
