@@ -1606,6 +1606,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'hfi_nb.stages.Records.read': ('stages.html#records.read', 'hfi_nb/stages.py'),
                                'hfi_nb.stages.Records.state': ('stages.html#records.state', 'hfi_nb/stages.py'),
                                'hfi_nb.stages.Records.why_stale': ('stages.html#records.why_stale', 'hfi_nb/stages.py'),
+                               'hfi_nb.stages.Records.why_unusable': ('stages.html#records.why_unusable', 'hfi_nb/stages.py'),
                                'hfi_nb.stages.Stage': ('stages.html#stage', 'hfi_nb/stages.py'),
                                'hfi_nb.stages._erasing': ('stages.html#_erasing', 'hfi_nb/stages.py'),
                                'hfi_nb.stages._generating': ('stages.html#_generating', 'hfi_nb/stages.py'),

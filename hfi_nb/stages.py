@@ -88,6 +88,11 @@ class Records:
         if own != kept['hash']: return f'the files of {name} were changed by hand'
         return next((f'{read} is stale' for read in reads if self.why_stale(read)), '')
 
+    def why_unusable(self, name:str) -> str: # '' if it is not
+        "Why a stage must be run again before its files are read; that an earlier one is stale is no reason."
+        why = self.why_stale(name)
+        return why if 'changed after' in why or 'not finished' in why else ''
+
     def state(self, name:str) -> str:
         "Whether a stage is 'done', 'open' or 'stale'."
         if not self.now(name): return 'open'

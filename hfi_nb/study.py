@@ -174,9 +174,8 @@ def tokens_of(study:StudyFiles) -> list: # of SoftTokens
     "The tokens that `invert` saved: all of them, or `HfiError`."
     files = sorted(study.folder.glob('token-*.safetensors'), key=lambda f: (len(f.name), f.name))
     if not files: raise HfiError(f'{study.folder} has no tokens yet: call invert() first')
-    if why := study.stages.why_stale('tokens'):
-        if 'changed after' in why or 'not finished' in why:
-            raise HfiError(f'the tokens of {study.folder} are stale ({why}): call invert() again')
+    if why := study.stages.why_unusable('tokens'):
+        raise HfiError(f'the tokens of {study.folder} are stale ({why}): call invert() again')
     return [SoftToken.load(f) for f in files]
 
 def reward_judge(study:StudyFiles): # → function of images → booleans

@@ -58,8 +58,7 @@ def doubts(study:StudyFiles, rejected:Sequence) -> dict: # prompt → probabilit
 def has_tokens(study:StudyFiles) -> bool:
     "Whether there are tokens of the present selection; a warning where there are only older ones."
     if not study.stages.now('tokens'): return False
-    why = study.stages.why_stale('tokens')
-    if not ('changed after' in why or 'not finished' in why): return True
+    if not (why := study.stages.why_unusable('tokens')): return True
     warnings.warn(f'the tokens of {study.folder} are stale ({why}) and are left out', HfiWarning, stacklevel=4)
     return False
 

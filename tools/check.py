@@ -26,7 +26,7 @@ WORKERS = min(4, os.cpu_count())
 def run(*command, workers=1):
     "One command; beside others like it, each may use its share of the cores."
     print('$', *command, flush=True)
-    env = os.environ | ({'OMP_NUM_THREADS': str(max(os.cpu_count()//workers, 1))} if workers > 1 else {})
+    env = os.environ | ({'OMP_NUM_THREADS': str(os.cpu_count()//workers)} if workers > 1 else {})
     if subprocess.run(command, cwd=ROOT, env=env).returncode: sys.exit(f'failed: {" ".join(command)}')
 
 
