@@ -161,18 +161,15 @@ def study_to_erase(folder:Path, rejected:bool|None, settings:dict) -> Path: # th
 
 def planned_erasing(study, contexts:Sequence[str], rejected:bool|None, settings:dict) -> tuple: # method, tokens
     "The method that an erasing will use, and how many tokens it erases; `HfiError` where it would refuse."
-    from hfi_nb.erasing.erase import check_choice, choose
+    from hfi_nb.erasing.erase import check_choice
     from hfi_nb.erasing.targets import check_sources
-    from hfi_nb.study_erasing import rejected_of, safe_of, wants_rejected
+    from hfi_nb.study_erasing import plan_erasing
     more = dict(settings)
     purpose, method, preset, start = (more.pop(k, None) for k in ('purpose', 'method', 'preset', 'start'))
-    safe, _ = safe_of(study)
-    if rejected is None: rejected = preset != 'paper' and wants_rejected(purpose, study, safe)
-    tokens, prompts = rejected_of(study, rejected, tokens=purpose != 'prompt' or not rejected)
-    method = method or choose(purpose, tokens, contexts, safe, prompts)
-    check_choice(method, start, more, preset, prompts)
-    check_sources(tokens, None, dict(prompts), safe, None)
-    return method, len(tokens)
+    plan = plan_erasing(study, contexts, purpose, method, rejected, preset)
+    check_choice(plan.method, start, more, preset, plan.rejected)
+    check_sources(plan.tokens, None, dict(plan.rejected), plan.safe, None)
+    return plan.method, len(plan.tokens)
 
 def erase_in_study(
     folder:Path,
