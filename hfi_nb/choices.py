@@ -159,8 +159,8 @@ def study_to_erase(folder:Path, rejected:bool|None, settings:dict) -> Path: # th
         if prompt or not enough: raise
         raise HfiError(f'{e}, or erase behind a prompt with --purpose prompt') from e
 
-def planned_erasing(study, contexts:Sequence[str], rejected:bool|None, settings:dict) -> tuple: # method, tokens
-    "The method that an erasing will use, and how many tokens it erases; `HfiError` where it would refuse."
+def planned_erasing(study, contexts:Sequence[str], rejected:bool|None, settings:dict): # → `ErasingPlan`
+    "What an erasing will do; `HfiError` where it would refuse."
     from hfi_nb.erasing.erase import check_choice
     from hfi_nb.erasing.targets import check_sources
     from hfi_nb.study_erasing import plan_erasing
@@ -169,7 +169,7 @@ def planned_erasing(study, contexts:Sequence[str], rejected:bool|None, settings:
     plan = plan_erasing(study, contexts, purpose, method, rejected, preset)
     check_choice(plan.method, start, more, preset, plan.rejected)
     check_sources(plan.tokens, None, dict(plan.rejected), plan.safe, None)
-    return plan.method, len(plan.tokens)
+    return plan
 
 def erase_in_study(
     folder:Path,
@@ -188,8 +188,9 @@ def erase_in_study(
         raise HfiError(f'no line of {contexts} says with {{}} where the object stands, '
                        f'e.g. {insert_phrase(texts[0], "{}")!r}: write it in')
     def plan():
-        method, tokens = planned_erasing(study, texts, rejected, settings)
-        return erasing_cost(study.rounds[0].pipe, tokens or 1, settings | dict(method=method), contexts=len(texts))
+        found = planned_erasing(study, texts, rejected, settings)
+        return erasing_cost(study.rounds[0].pipe, len(found.tokens) or 1, settings | dict(method=found.method),
+                            len(found.rejected) > 0, contexts=len(texts))
     yield plan
     study.erase(texts, rejected=rejected, **settings)
     yield dict(erased=folder/'erased', next=f'hfi evaluate {folder}')

@@ -167,6 +167,7 @@ def erasing_cost(
     pipe,
     concepts:int, # how many tokens are erased
     settings:dict, # of `erase`
+    rejected:bool=False, # whether rejected prompts are erased, too
     **more, # further facts
 ) -> dict:
     "What an erasing costs on this machine; a closed form takes seconds, and nothing is counted."
@@ -174,7 +175,7 @@ def erasing_cost(
 
     from hfi_nb.backbones.loading import backbone_of
     from hfi_nb.backbones.memory import predict_memory
-    from hfi_nb.erasing.distill import METHODS, Settings, resolve
+    from hfi_nb.erasing.distill import METHODS, Settings, resolve, usual_scope
     from hfi_nb.erasing.erase import choose, preset_settings
     method = settings.get('method') or choose(settings['purpose'], (), (), (), ())
     if method not in METHODS: return cost(pipe, 0, **more, **settings)
@@ -183,8 +184,7 @@ def erasing_cost(
     s = resolve(Settings(**preset_settings(pipe, method, settings['preset']) | given), net.recipe, concepts)
     points = s.updates*s.batch
     walked = points*s.steps if s.points == 'fresh' else -(-s.updates//s.refresh)*s.trajectories*s.steps*2
-    dtype = next(net.denoiser.parameters()).dtype
-    memory = predict_memory(
-        net.denoiser.config, s.batch, dtype, METHODS[method][1], s.checkpointing, rank=s.rank)['total']
+    dtype, scope = next(net.denoiser.parameters()).dtype, METHODS[method][1] or usual_scope(net, rejected)
+    memory = predict_memory(net.denoiser.config, s.batch, dtype, scope, s.checkpointing, rank=s.rank)['total']
     more |= settings | dict(method=method, updates=s.updates, batch=s.batch, lr=s.lr)
     return cost(pipe, points*(9 if s.retain else 5)+walked, memory, **more)

@@ -37,6 +37,8 @@ def test_a_training_costs_what_its_settings_say_a_formula_nothing_that_is_counte
     assert formula['denoiser_evaluations'] == 0 and usual['memory_GiB'] > formula['memory_GiB'] and usual['minutes'] > 0
     paper = erasing_cost(pipe, 1, dict(purpose='weights', preset='paper', method='sdd'))
     assert paper['updates'] == 1500 and paper['denoiser_evaluations'] > 1500*50
+    flow = load_pipeline('emoji-flow') # words and tokens alone train the matrices that a prompt enters by, too
+    assert len({erasing_cost(flow, 1, plain, rejected)['memory_GiB'] for rejected in (False, True)}) == 2
 
 
 def test_say(capsys):

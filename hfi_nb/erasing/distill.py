@@ -140,9 +140,9 @@ METHODS = { # name → loss, and the weights that learn
     'esd-u': (esd_removal, 'rest'),
     'ca': (ca_removal, None)}
 
-def usual_scope(net, targets:Targets) -> str|None: # None: the backbone's first
+def usual_scope(net, rejected:bool) -> str|None: # None: the backbone's first
     "What learns: without rejected prompts also the matrices through which a prompt enters a flow transformer."
-    return 'prompt' if 'prompt' in net.scopes and not targets.rejected.any() else None
+    return 'prompt' if 'prompt' in net.scopes and not rejected else None
 
 # %% ../../nbs/08_distill.ipynb #b25c080f
 class Erasure(Loop):
@@ -160,7 +160,7 @@ class Erasure(Loop):
         if chosen.method == 'ca' and not (len(targets.z_safe) and len(targets.c_anchor)):
             raise HfiError('concept ablation learns from images rated safe: give safe=, safe_images= and tokens')
         self.removal, own = METHODS[chosen.method]
-        scope = own or usual_scope(self.net, targets)
+        scope = own or usual_scope(self.net, bool(targets.rejected.any()))
         self.points = POINTS[chosen.points]
         for net in (self.net, begun): net.freeze()
         if chosen.rank: student, learn = with_adapter(self.start, scope, chosen.rank, chosen.seed)
