@@ -31,9 +31,10 @@ def free_port():
 
 
 def environment(root):
-    "Settings of its own, and this checkout's package."
-    return {**os.environ, 'JUPYTER_CONFIG_DIR': str(root/'.cfg'), 'JUPYTERLAB_SETTINGS_DIR': str(root/'.settings'),
-            'JUPYTERLAB_WORKSPACES_DIR': str(root/'.ws'), 'PYTHONPATH': str(ROOT)}
+    "Settings of its own, this checkout's package, and one thread: on a busy machine several wait for each other."
+    own = dict(JUPYTER_CONFIG_DIR=root/'.cfg', JUPYTERLAB_SETTINGS_DIR=root/'.settings',
+               JUPYTERLAB_WORKSPACES_DIR=root/'.ws', PYTHONPATH=ROOT, OMP_NUM_THREADS=1)
+    return os.environ | {name: str(value) for name, value in own.items()}
 
 
 def serve(command, url, env):
@@ -116,9 +117,15 @@ class Page:
         end = time.time()+seconds
         while not (found := condition()):
             if time.time() > end:
-                raise TimeoutError(f'waited {seconds} s for {what}; panel says {self.text(".hfi-panel")[:300]!r}')
+                raise TimeoutError(f'waited {seconds} s for {what}; {self.state()}')
             time.sleep(.02)
         return found
+    def state(self):
+        "What a person would tell of a page on which something does not come."
+        parts = dict(panel='.hfi-panel', prompts='.jp-InputPrompt', outputs='.jp-OutputArea-output',
+                     dialog='.jp-Dialog', kernel='.jp-Notebook-ExecutionIndicator')
+        def told(css): return [e.get_attribute('data-status') or e.text[-300:] for e in self.all(css)]
+        return ', '.join(f'{name} {texts}' for name, css in parts.items() if (texts := told(css)))
     def answered(self):
         "The kernel answers, so that a panel accepts what is done; a busy machine may take seconds."
         self.until(lambda: not self.all('.hfi-lost'), what='a kernel that answers')

@@ -5,9 +5,16 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_info
 
 from hfi_nb.core import HfiError
 from hfi_nb.feedback.store import Ranking
+
+
+def test_small_products_use_one_thread_and_afterwards_as_many_as_before():
+    def threads(): return [library['num_threads'] for library in threadpool_info()]
+    before = threads()
+    assert {*one_thread(threads)()} == {1} and threads() == before
 
 
 def test_the_head_equals_scikit_learn_s_ridge_and_a_numerical_minimum():

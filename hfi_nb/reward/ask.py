@@ -9,10 +9,11 @@ __all__ = ['medoids', 'first_page', 'farthest_first', 'most_informative', 'acqui
 import numpy as np
 
 from ..core import HfiError
-from .head import unit
+from .head import one_thread, unit
 from .model import RewardModel
 
 # %% ../../nbs/06_reward_ask.ipynb #14a3896e
+@one_thread
 def medoids(features, n:int, seed:int=0) -> list[int]: # row numbers, that of the largest cluster first
     "The images nearest to the centres of n clusters of directions; fewer where there are fewer different images."
     from sklearn.cluster import KMeans # loaded when it is needed

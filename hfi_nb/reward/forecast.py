@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import HfiError
 from .head import (LANDMARKS, NO_PAIRS, Pairs, choose_head, compact, held_out, make_folds, nystroem_map,
-                                rbf_kernel, solve_head)
+                                one_thread, rbf_kernel, solve_head)
 
 # %% ../../nbs/06b_forecast.ipynb #14a8fd05
 SHARES = (.25, .5, .75) # of the words, to choose from; ours
@@ -45,6 +45,7 @@ class Forecast:
     cov:np.ndarray # (r+1, r+1) posterior covariance, up to the noise
     words:float # share of the words
 
+@one_thread
 def forecast(
     features, # (n, d) of all candidates
     prompts:Sequence[str], # n; '' where there is none

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from ..core import HfiError, atomic, bootstrap_interval
 from .head import auc, calibrate, choose_head, kernel_coordinates, nested_scores, nystroem_map
-from .head import ranking_pairs, rbf_kernel, solve_head
+from .head import one_thread, ranking_pairs, rbf_kernel, solve_head
 
 # %% ../../nbs/06_reward.ipynb #1136d759
 ARRAYS = ('mean', 'scale', 'landmarks', 'w', 'cov')
@@ -152,6 +152,7 @@ def _measured(scores, y) -> dict: # what held-out scores say about the reward
     return dict(noise=noise, auc=area, interval=list(interval), slope=slope, offset=offset)
 
 # %% ../../nbs/06_reward.ipynb #6dbf4334
+@one_thread
 def fit_reward(
     features, # (n, d) of all images, labelled or not
     labels, # {id: label in [0, 1]}, or an array aligned with the features (nan: unlabelled)

@@ -16,7 +16,7 @@ from ..core import HfiError, Rate
 from ..backbones.loading import backbone_of
 from .features import text_features
 from .forecast import word_counter
-from .head import unit
+from .head import one_thread, unit
 
 # %% ../../nbs/06c_selection.ipynb #a216e5ce
 def top_k(
@@ -61,6 +61,7 @@ def weights(scores) -> np.ndarray: # (n,), positive, mean 1
 STYLE_THRESHOLD = .2 # silhouette (Rousseeuw 1987) below which there is one cluster; ours
 OBJECT_THRESHOLD = .1 # the same for objects, whose looks must be told apart
 
+@one_thread
 def clusters(
     features, # (n, d) of the top K
     most:int=24, # clusters at most; a cluster has three images or more on average
@@ -118,6 +119,7 @@ def beliefs(
             raise HfiError(f'image {i!r} is unwanted with probability {b}: give numbers between 0 and 1')
     return found
 
+@one_thread
 def heed_words(prompts:Sequence[str], belief, ridge:float=.3) -> np.ndarray: # (n,) in [0, 1]
     """Beliefs about n different prompts, corrected by what the words of the other prompts say (ours).
 
