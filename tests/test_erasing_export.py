@@ -26,6 +26,16 @@ def changed(pipe, part='cross-attention', seed=0, least=1):
 def drawn(pipe): return np.asarray(sample(pipe, ['house in the style of ink'], [0], steps=3)[0]).astype(int)
 
 
+def test_exact_delta(tmp_path):
+    for dtype in ('float16', 'bfloat16'):
+        base = load_pipeline(dtype=dtype)
+        erased = changed(base, 'rest')
+        save_delta(base, erased, tmp_path/'d.safetensors')
+        back = load_delta(base, tmp_path/'d.safetensors')
+        made, back = (backbone_of(model).denoiser.state_dict() for model in (erased, back))
+        assert all(torch.equal(back[k], w) for k, w in made.items()) and model_hash(erased) != model_hash(base)
+
+
 def test_delta(tmp_path):
     pipe = the_pipe()
     erased, file = changed(pipe), tmp_path/'d.safetensors'

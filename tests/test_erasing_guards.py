@@ -101,3 +101,11 @@ def test_nag_is_its_formula_with_φ_1_the_plain_image_and_is_refused_beside_clas
     with pytest.raises(HfiError, match='give guidance=1'), guard(pipe, ['openmoji'], 'nag'):
         sample(pipe, text, [0, 1], steps=2)
     with pytest.raises(HfiError, match='is one string'), guard(pipe, 'openmoji'): pass
+
+
+def test_a_compiled_network_takes_no_guard_whole_or_in_part_because_it_would_have_no_effect():
+    for part in ('', 'mid_block'):
+        pipe = load_pipeline()
+        pipe.unet.get_submodule(part).compile(backend='eager')
+        for method in ('negative', 'sld', 'nag'):
+            with pytest.raises(HfiError, match='Model is compiled'), guard(pipe, ['openmoji'], method): pass

@@ -42,6 +42,9 @@ def test_nothing_but_the_parameters_collects_gradients_and_an_exploding_loss_is_
     loop = Loop(dict(w=w), lr=.5)
     loop.descend([(w*frozen).square().sum()])
     assert frozen.grad is None and w.item() < 1
+    unused = torch.nn.Parameter(torch.ones(1))
+    Loop(dict(w=w, unused=unused), lr=.5).descend([w.square().sum()])
+    assert unused == 1
     with pytest.raises(HfiError, match='nan at step 1.*lr'): loop.descend([(w*torch.nan).sum()])
     one, again, other = (fingerprint(dict(a=1), x) for x in (torch.ones(2), torch.ones(2), torch.zeros(2)))
     assert one == again != other

@@ -93,7 +93,6 @@ class MMDiTBackbone(FlowWalk):
     scopes = ('attention', 'prompt', 'text-attention', 'rest')
     stock_rows = 256 # of T5, as the stock pipeline takes them
     transformers = () # classes of denoisers
-    needed = () # the pipeline's parts that words come through
     @property
     def max_sequence_length(self) -> int: # rows of T5
         "The recipe's number, or the stock pipeline's."
@@ -142,8 +141,12 @@ class MMDiTBackbone(FlowWalk):
             raise HfiError(f'the scheduler walks with {odd[0]}=True: set it to False')
         if self.pipe.vae.config.shift_factor is None:
             raise HfiError("the autoencoder's config has no shift_factor: set it, to 0 if the model has none")
-        if missing := [k for k in self.needed if getattr(self.pipe, k, None) is None]:
-            raise HfiError(f'{missing[0]} is missing, and {name} reads words through it: load the whole model')
+        if scheduler.config.num_train_timesteps != 1000:
+            raise HfiError(f'the scheduler counts {scheduler.config.num_train_timesteps} times: '
+                           'only num_train_timesteps=1000 is supported')
+        if (takes := self.latent_shape[0]) != (gives := self.pipe.vae.config.latent_channels):
+            raise HfiError(f'the transformer takes {takes} channels, the autoencoder gives {gives}: '
+                           'models for filling in and for control are not supported')
 
 # %% ../../nbs/02c_mmdit.ipynb #4a2a048b
 class SD3Backbone(MMDiTBackbone):
@@ -154,6 +157,8 @@ class SD3Backbone(MMDiTBackbone):
     def encoders(self) -> list: return self.pairs('', '_2')
     @property
     def more_encoders(self) -> list: return self.pairs('_3')
+    @property
+    def row_encoders(self) -> tuple: return (0, 2)[:1+len(self.more_encoders)] # CLIPs side by side, T5 below
     @property
     def places(self) -> int: return (self.latent_shape[1]//self.denoiser.config.patch_size)**2 # image tokens
     def join(self, outputs) -> Condition:

@@ -116,6 +116,7 @@ SDXL_RECIPES = ((wide(2048), SDXL_RECIPE),)
 class UNetBackbone(Walk):
     "Stable Diffusion 1.x and 2.x: one CLIP text encoder, a UNet with cross-attention."
     scopes = ('cross-attention', 'rest')
+    needed = ('text_encoder',)
     channels_last = True
     def join(self, outputs) -> Condition: return Condition(outputs[0].last_hidden_state)
     def arguments(self, z, t, condition) -> tuple: return (z, t, condition.tokens), {}
@@ -163,6 +164,7 @@ class UNetBackbone(Walk):
 class SDXLBackbone(UNetBackbone):
     """SDXL: two CLIP text encoders, whose last but one hidden states stand side by side;
     the second one's pooled answer; the image's size."""
+    needed = ('text_encoder', 'text_encoder_2')
     def join(self, outputs) -> Condition:
         return Condition(torch.cat([out.hidden_states[-2] for out in outputs], 2), outputs[1].text_embeds)
     def arguments(self, z, t, condition) -> tuple:

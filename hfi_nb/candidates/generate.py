@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from ..concept import as_texts
 from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image, read_jsonl
 from ..locks import one_run, remove_leftovers
-from ..backbones.base import frame
+from ..backbones.text_encoders import frame
 from ..backbones.loading import backbone_of, model_hash
 from ..backbones.sampling import sample, sampling_settings, whole_number
 from ..devices import checked_seeds

@@ -102,7 +102,11 @@ def edit(
     check_plain(pipe)
     if rows not in ROWS: raise HfiError(f'unknown rows {rows!r}: use one of {", ".join(ROWS)}')
     net = backbone_of(pipe)
-    new, also = solve(net.kv_projections(), *ROWS[rows](targets, retain, eta), lam), net.kv_projections(pooled=True)
+    old, also = net.kv_projections(), net.kv_projections(pooled=True)
+    if not old:
+        raise HfiError(f'no matrix of this {type(net.denoiser).__name__} reads words as a closed form edits it: '
+                       'train instead, with method="esd-x"')
+    new = solve(old, *ROWS[rows](targets, retain, eta), lam)
     if also and rows == 'all':
         own = absolute_lam(pipe, net.recipe.relative_lam_pooled, pooled)
         new |= solve(also, *concept_rows(targets, retain, eta, pooled), own)

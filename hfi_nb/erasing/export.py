@@ -32,7 +32,8 @@ def delta(base:DiffusionPipeline, erased:DiffusionPipeline) -> dict: # name → 
     old, new = (backbone_of(pipe).denoiser.state_dict() for pipe in (base, erased))
     if old.keys() != new.keys():
         raise HfiError('base and erased model have different weights: give two pipelines of one architecture')
-    found = {k: (new[k].to(w.device)-w).float() for k, w in old.items() if not torch.equal(new[k].to(w.device), w)}
+    new = {k: new[k].to(w.device) for k, w in old.items()}
+    found = {k: new[k].float()-w.float() for k, w in old.items() if not torch.equal(new[k], w)}
     if found: return found
     raise HfiError('base and erased model are the same, so there is no difference to keep: give what erase made')
 
@@ -48,7 +49,7 @@ def add_change(base:DiffusionPipeline, change:dict, strength:float=1.) -> Diffus
 def save_delta(base:DiffusionPipeline, erased:DiffusionPipeline, path:str|Path):
     "Write the difference, with the base model's hash."
     facts = json.dumps(dict(base=model_hash(base), dtype=str(backbone_of(base).dtype)))
-    found = delta(base, erased)
+    found = {k: d.contiguous() for k, d in delta(base, erased).items()}
     with atomic(path) as part: save_file(found, part, metadata=dict(delta=facts)) # one entry: several have no order
 
 def load_delta(base:DiffusionPipeline, path:str|Path, strength:float=1.) -> DiffusionPipeline:

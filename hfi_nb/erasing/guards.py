@@ -14,6 +14,7 @@ import torch
 
 from ..backbones.base import Backbone, Condition
 from ..backbones.loading import backbone_of
+from ..backbones.text_encoders import refuse_compiled
 from ..concept import Concept
 from ..core import HfiError
 from ..signatures import DiffusionPipeline
@@ -67,6 +68,7 @@ def guided_answer(net:Backbone, rule, watch:Watch, c_v:Condition, scale:float|No
         args, kwargs = net.again(args, kwargs, condition)
         return network.forward(*args, **kwargs)[0]
     def answer(network, args, kwargs, out):
+        if kwargs.get('skip_layers'): return out # a third answer, which skip-layer guidance takes the difference to
         new, repeated = watch(kwargs['timestep'] if 'timestep' in kwargs else args[1])
         if new: rule.restart()
         if net.guided == 'two passes':
@@ -133,6 +135,7 @@ def guard(
     if method != 'nag' and net.guided != 'two passes' and not (scale and scale > 1):
         raise HfiError(f"{type(pipe).__name__} has no classifier-free guidance, so a {method} guard has no effect: "
                        "use method='nag', or scale= above 1 for a second pass")
+    refuse_compiled(net.denoiser)
     concept = concept or Concept('unwanted')
     text = ', '.join(concept.say(getattr(t, 'name', t)) for t in tokens)
     c_v = net.encode([text], [t for t in tokens if not isinstance(t, str)])

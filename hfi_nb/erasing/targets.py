@@ -54,23 +54,28 @@ class Targets:
         return [x for c in conditions for x in c.tensors()]+[self.concept, self.weight, self.z_safe]
 
 # %% ../../nbs/07a_targets.ipynb #633b17ca
-def ends(pipe:DiffusionPipeline, ids:torch.Tensor) -> torch.Tensor: # (b,)
-    "Place of the end token in each row of word ids (b, length)."
-    end = backbone_of(pipe).encoders[0][0].eos_token_id
+def ends(pipe:DiffusionPipeline, ids:torch.Tensor, encoder:int=0) -> torch.Tensor: # (b,)
+    "Place of the end token in each row of an encoder's word ids (b, length)."
+    net = backbone_of(pipe)
+    end = (*net.encoders, *net.more_encoders)[encoder][0].eos_token_id
     return torch.tensor([row.index(end) for row in ids.tolist()], dtype=torch.long)
 
 def align_unconditional(
     pipe:DiffusionPipeline,
     c:Condition, # of the shorter prompts
-    ids:torch.Tensor, # (b, length) their words
-    ids_with:torch.Tensor, # (b, length) words of the longer prompts
+    ids:list, # their words, as `tokenize` gives them
+    ids_with:list, # words of the longer prompts
 ) -> Condition: # like c
-    "Conditions of prompts with their words moved beside themselves in longer prompts."
-    n, c = ids.shape[1], c.map(torch.clone)
-    shift = (ends(pipe, ids_with)-ends(pipe, ids)).tolist()
-    for row, short, long, by in zip(c.tokens, ids.tolist(), ids_with.tolist(), shift, strict=True):
-        at = next((i for i in range(n) if short[i] != long[i]), n)
-        row[at:n] = row[at:n].roll(by, 0)
+    "Conditions of prompts with their words moved beside themselves in longer prompts, each encoder's rows by its own."
+    c, start = c.map(torch.clone), 0
+    for k in backbone_of(pipe).row_encoders:
+        n = ids[k].shape[1]
+        shift = (ends(pipe, ids_with[k], k)-ends(pipe, ids[k], k)).tolist()
+        own = c.tokens[:, start:start+n]
+        for row, short, long, by in zip(own, ids[k].tolist(), ids_with[k].tolist(), shift, strict=True):
+            at = next((i for i in range(n) if short[i] != long[i]), n)
+            row[at:] = row[at:].roll(by, 0)
+        start += n
     return c
 
 # %% ../../nbs/07a_targets.ipynb #aad797cc
@@ -121,12 +126,12 @@ def token_rows(pipe:DiffusionPipeline, tokens:list, concept:Concept, contexts:li
     asked = [insert_phrase(text, phrase) for phrase in phrases for text in ('', *contexts)]
     plain = [insert_phrase(text, '') for text in ('', *contexts)]
     c_s, without = net.encode(asked, soft), net.encode([text or None for text in plain])
-    ids_s, ids_0 = net.tokenize(asked, soft)[0], net.tokenize(plain*len(tokens))[0]
+    ids_s, ids_0 = net.tokenize(asked, soft), net.tokenize(plain*len(tokens))
     c_0 = align_unconditional(pipe, without.repeat(len(tokens)), ids_0, ids_s)
     rows = range(len(asked))
     number = [i//len(plain) for i in rows]
     weight = [float(weights[k]) if weights else 1. for k in number]
-    return Rows(c_s, c_0, ends(pipe, ids_s), number, weight)
+    return Rows(c_s, c_0, ends(pipe, ids_s[0]), number, weight)
 
 def difference(text:str, other:str) -> str:
     "The words in which a prompt differs from another, from the first to the last; '' if they are more than half of it."

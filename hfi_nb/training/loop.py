@@ -51,7 +51,8 @@ class Loop:
         [value] = all_reduce_mean([total]) # over the shares of all processes, where there are several
         if not torch.isfinite(value):
             raise HfiError(f'the loss became {value.item()} at step {self.step}: lower lr (now {self.lr:g})')
-        for p, g in zip(params, all_reduce_mean(p.grad for p in params), strict=True): p.grad = g.div_(SCALE)
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params] # None: the loss does not need it
+        for p, g in zip(params, all_reduce_mean(grads), strict=True): p.grad = g.div_(SCALE)
         if clip: torch.nn.utils.clip_grad_norm_(params, clip)
         self.opt.step()
         self.step += 1
