@@ -190,6 +190,7 @@ class Page:
         self.b.execute_cdp_cmd('Emulation.setDeviceMetricsOverride',
                                dict(width=width, height=height, deviceScaleFactor=1, mobile=False))
         self.b.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', dict(enabled=False))
+        self.until(lambda: self.js('return innerWidth') == width, what='a window of that width')
     def hold(self, key, times=10):
         "A key held down, as the operating system repeats it."
         for i in range(times):
