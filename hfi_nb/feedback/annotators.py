@@ -188,4 +188,4 @@ def serve_labels(
 def lab_command(notebook:Path, port:int, browser:bool) -> list:
     "The command that shows the notebook in JupyterLab, on this machine only."
     quiet = [] if browser else ['--no-browser']
-    return [sys.executable, '-P', '-m', 'jupyterlab', str(notebook), f'--port={port}', '--ip=127.0.0.1', *quiet]
+    return [sys.executable, '-Pm', 'jupyterlab', str(notebook), f'--port={port}', '--ip=127.0.0.1', *quiet]
