@@ -474,6 +474,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                              'hfi_nb.candidates.importing._key': ('import.html#_key', 'hfi_nb/candidates/importing.py'),
                                              'hfi_nb.candidates.importing._note_prompt': ( 'import.html#_note_prompt',
                                                                                            'hfi_nb/candidates/importing.py'),
+                                             'hfi_nb.candidates.importing._own': ('import.html#_own', 'hfi_nb/candidates/importing.py'),
                                              'hfi_nb.candidates.importing._prompt_for': ( 'import.html#_prompt_for',
                                                                                           'hfi_nb/candidates/importing.py'),
                                              'hfi_nb.candidates.importing._table_prompts': ( 'import.html#_table_prompts',

@@ -16,7 +16,7 @@ import typer
 from .choices import Attack, Autocast, ClosedForm, Concealed, Judge, Kind, Method, PanelName, Preset, Purpose
 from .choices import Sampler, StudyJudge, Tool, check_judge, concept_of, counted, erase_in_study
 from .choices import evaluate_by_people, known_attacks, read_judge, read_suite, status_of
-from .core import HfiError, make_folder, read_json
+from .core import HfiError, contained, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
 from .terminal import (OPTIONAL, check_file, cost, echo, existing_study, only_given, open_study, read_lines,
@@ -122,7 +122,7 @@ def label(
     from hfi_nb.feedback.annotators import serve_labels
     options = dict(size=size, per_page=per_page, prompts=prompts, repeats=repeats,
                    conceal='' if conceal == 'none' else conceal)
-    kept = read_json(existing_study(folder)/'study.json', dict(concept=dict(name=str)))
+    kept = read_json(contained(existing_study(folder), 'study.json'), dict(concept=dict(name=str)))
     name = kept['concept']['name'] # without torch: the page comes sooner
     place = dict(page=not lab, port=port, browser=browser)
     raise typer.Exit(serve_labels(folder, name, annotator, panel, guideline=guideline, **place, **options))
@@ -153,7 +153,8 @@ def invert(
 ):
     "Learn soft tokens from the selected images, one per cluster."
     study = open_study(existing_study(folder, 'selection'))
-    tokens = 1 if only else len(set(read_json(folder/'selection.json', dict(clusters=[int]))['clusters']))
+    chosen = read_json(contained(folder, 'selection.json'), dict(clusters=[int]))
+    tokens = 1 if only else len(set(chosen['clusters']))
     given = only_given(steps=steps, batch=batch)
     yield lambda: cost(study.pipe, tokens*(steps or 300)*(3*(batch or 16)+6), tokens=tokens, **given)
     made = study.invert(only or None, vectors=vectors, seed=seed, **given)

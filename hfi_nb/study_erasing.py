@@ -31,7 +31,7 @@ def read_selection(folder:Path) -> dict: # see `select`
     "What `select` saved; `HfiError` for anything else."
     numbers = [(int, float)]
     shape = dict(top=[str], weights=numbers, clusters=[int], safe=[str], rejected=[[(str, int, float)]])
-    found = read_json(folder/'selection.json', shape)
+    found = read_json(contained(folder, 'selection.json'), shape)
     n, numbers = len(found['top']), found['clusters']
     if n == len(found['weights']) == len(numbers) > 0 and set(numbers) <= set(range(n)): return found
     raise HfiError(f'{folder}/selection.json is damaged (its parts do not fit): run `hfi reward {folder}` again')
@@ -163,7 +163,7 @@ def load_erased(study:StudyFiles) -> DiffusionPipeline:
     "The pipeline that `erase` saved; `HfiError` if its weights are not those that its facts name."
     study.stages.check('erased')
     pipe = load_pipeline(study.folder/'erased', study.pipe.device, backbone_of(study.pipe).dtype)
-    facts = read_json(study.folder/'erased'/'hfi.json', dict(erased=str))
+    facts = read_json(contained(study.folder, 'erased/hfi.json'), dict(erased=str))
     if model_hash(pipe) != facts['erased']:
         raise HfiError(f'the weights in {study.folder}/erased are not those that hfi.json names: call erase() again')
     return pipe

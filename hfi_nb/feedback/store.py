@@ -50,7 +50,7 @@ def read_pictures(
     folder:str|Path, # study folder with images.jsonl
 ) -> list[dict]: # rows: id, file, prompt, seed, …
     "The study's images, every id and path checked."
-    rows = read_jsonl(Path(folder)/'images.jsonl')
+    rows = read_jsonl(contained(folder, 'images.jsonl'))
     if not rows: raise HfiError(f'{folder}/images.jsonl has no images: generate some first')
     for row in rows: _image_file(folder, row)
     return rows
@@ -65,7 +65,7 @@ def images_at_hand(
 ) -> dict[str, Path]: # id → file
     "The study's images whose files are there; a row that is unsound is left out."
     found = {}
-    for row in read_jsonl(Path(folder)/'images.jsonl'):
+    for row in read_jsonl(contained(folder, 'images.jsonl')):
         try: file = _image_file(folder, row)
         except HfiError: continue
         if file.is_file(): found[row['id']] = file
