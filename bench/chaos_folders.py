@@ -108,7 +108,7 @@ def fit_again(study): study.fit_reward() and study.select(k=6, safe=4)
 
 LINKED = { # file → what writes it
     'images': more_images, 'images.jsonl': more_images, 'feedback.db': more_answers, 'stages.json': fit_again,
-    'reward.safetensors': fit_again, 'selection.json': fit_again, 'erased': erase_again, 'erased.new': erase_again,
+    'reward.safetensors': fit_again, 'selection.json': fit_again, 'erased': erase_again,
     'pictures': evaluate_again, 'evaluation.json': evaluate_again, '.hfi.lock': more_images, '.stages.lock': fit_again}
 
 

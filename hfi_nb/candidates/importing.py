@@ -229,7 +229,7 @@ def import_images(
     files, given = _files(folder, study), _given_prompts(folder, prompts)
     if not files: raise HfiError(f'{folder} holds no files: give the folder that holds the images')
     with one_run(study):
-        for place in (study, study/'images'): remove_leftovers(place)
+        remove_leftovers(study)
         work = _Import(folder, study, given, link)
         for at in tqdm(range(0, len(files), 32), desc='importing'):
             rows = [row for f in files[at:at+32] if (row := work.row(f))]
