@@ -1292,6 +1292,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'hfi_nb.lab.notebook_files': ('lab.html#notebook_files', 'hfi_nb/lab.py'),
                             'hfi_nb.lab.notebooks_dir': ('lab.html#notebooks_dir', 'hfi_nb/lab.py')},
             'hfi_nb.layout': { 'hfi_nb.layout.distance_sentences': ('layout.html#distance_sentences', 'hfi_nb/layout.py'),
+                               'hfi_nb.layout.markdown_line': ('layout.html#markdown_line', 'hfi_nb/layout.py'),
                                'hfi_nb.layout.points': ('layout.html#points', 'hfi_nb/layout.py'),
                                'hfi_nb.layout.readable': ('layout.html#readable', 'hfi_nb/layout.py'),
                                'hfi_nb.layout.sentences_of': ('layout.html#sentences_of', 'hfi_nb/layout.py'),

@@ -12,7 +12,6 @@ __all__ = ['LARGE', 'NOTHING', 'dot_plot', 'embedded', 'with_prompt', 'captioned
 import base64
 import csv
 from collections.abc import Callable
-from html import escape
 from pathlib import Path, PureWindowsPath
 
 from .core import HfiError, Rate, as_cell, atomic, contained, image_bytes, open_image, read_json, thumbnail
@@ -292,16 +291,15 @@ def write_card(folder:str|Path) -> Path: # of the card
     folder = Path(folder)
     e = read_measured(folder) if (folder/'evaluation.json').exists() else None
     facts = history(folder)
-    def plain(value) -> str: return ' '.join(readable(value).replace('|', '/').replace('`', "'").split())
     text = CARD.render(
         **_counted(e.measures if e else {}),
-        concept=escape(concept_name(folder)),
+        concept=concept_name(folder),
         stale=stale_results(folder),
         simulated=dict(facts).get('erasing: simulated', False),
         purpose=dict(facts).get('erasing: purpose', ''),
         judge=e and e.meta.get('judge', 'unnamed'),
         outcomes=read_outcomes(folder),
-        facts=[(k, plain(v)) for k, v in facts],
+        facts=facts,
     )
     card = contained(folder, 'erased/README.md')
     with atomic(card) as part: part.write_text(text, encoding='utf-8')
