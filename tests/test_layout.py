@@ -26,7 +26,8 @@ def test_card():
     def card(text):
         rate = Rate(1, 4)
         return CARD.render(
-            concept=text, stale=[text], judge=text, measures=[('k', Paired.of([True]*4, [True]*4))], meaning=dict(k=text),
+            concept=text, stale=[text], judge=text, meaning=dict(k=text),
+            measures=[('k', Paired.of([True]*4, [True]*4))],
             outcomes=[dict(name=text, n=4, alone=rate, success=rate)], facts=[(text, [text, .25])])
     assert card(hostile) == card('plain').replace('plain', line)
     assert '| plain | 25.0% [4.6%, 69.9%] (1/4) |' in card('plain') and '| plain | plain, 0.25 |' in card('plain')
