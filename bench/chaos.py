@@ -146,7 +146,7 @@ def finished(folder, stage): # → set
     return {str(n+1) for n in range(len(read_state(place, key)['losses']))}
 
 
-def is_scratch(file): return '.part' in file.name or 'erased.new' in file.parts
+def is_scratch(file): return any('.part' in part for part in file.parts)
 def is_whole(file):
     "Whether a file can be read to its end."
     kinds = {'.png': open_image, '.json': read_json, '.safetensors': lambda f: safe_open(f, 'pt')}

@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 import torch
 from PIL import Image
@@ -104,12 +107,14 @@ def more_answers(study): study.store.append([Event('label', next(iter(study.reco
 def erase_again(study): study.erase(['house'], method='uce', quick_check=False)
 def evaluate_again(study): study.evaluate(small_suite(seed=1), **TINY)
 def fit_again(study): study.fit_reward() and study.select(k=6, safe=4)
+def go_on(study): study.next_round().keep()
 
 
 LINKED = { # file → what writes it
     'images': more_images, 'images.jsonl': more_images, 'feedback.db': more_answers, 'stages.json': fit_again,
-    'reward.safetensors': fit_again, 'selection.json': fit_again, 'erased': erase_again, 'erased.new': erase_again,
-    'pictures': evaluate_again, 'evaluation.json': evaluate_again, '.hfi.lock': more_images, '.stages.lock': fit_again}
+    'reward.safetensors': fit_again, 'selection.json': fit_again, 'erased': erase_again,
+    'next': go_on, 'pictures': evaluate_again, 'evaluation.json': evaluate_again, '.hfi.lock': more_images,
+    '.stages.lock': fit_again}
 
 
 def locks(study):
@@ -195,6 +200,27 @@ def pickles(study):
     assert not marker.exists(), 'a pickle was run'
 
 
+def shown_page(folder): # → its HTML
+    "What `hfi label` shows to somebody who started it inside a study."
+    command = [sys.executable, '-Pc', 'from hfi_nb.cli import run; run()', 'label', '.', '--no-browser']
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as page:
+        try:
+            address = next(line.split()[1] for line in page.stdout if line.startswith('Open '))
+            for _ in range(100): # it prints its address before it listens
+                with suppress(OSError): return urlopen(address).read().decode()
+                time.sleep(.1)
+        finally: page.terminate()
+
+
+def modules(study):
+    "Python modules and settings in a study: neither the page nor its kernel nor its server runs them."
+    marker = study.folder.parent/'ran'
+    for name in ('voila', 'anywidget', 'hfi_nb', 'ipykernel_launcher', 'ipython_config', 'jupyter_server_config'):
+        (study.folder/f'{name}.py').write_text(f'open({str(marker)!r}, "w")')
+    assert 'widget-view' in shown_page(study.folder), 'the page shows no panel'
+    assert not marker.exists(), 'a module of the study was run'
+
+
 def made(study): return history(study.folder), commands(study.folder)
 def status(study): return status_of(Study(study.folder, study.pipe))
 def stages(study): return study.stages.next_command(), stale_results(study.folder)
@@ -253,7 +279,7 @@ MALFORMED = { # file → what reads it
 
 
 HOSTILE = dict(traversal=traversal, feedback=feedback_ids, scripts=scripts, formulas=formulas, commands=commands_of,
-               pickles=pickles, locks=locks)
+               pickles=pickles, locks=locks, modules=modules)
 HOSTILE |= {f'link {name}': partial(linked, name=name, use=use) for name, use in LINKED.items()}
 HOSTILE |= {f'malformed {name}': partial(malformed, name=name, uses=uses) for name, uses in MALFORMED.items()}
 HOSTILE = {name: (case, '') for name, case in HOSTILE.items()} | dict(report=(report_traversal, 'outside'))

@@ -16,11 +16,11 @@ import typer
 from .choices import Attack, Autocast, ClosedForm, Concealed, Judge, Kind, Method, PanelName, Preset, Purpose
 from .choices import Sampler, StudyJudge, Tool, check_judge, concept_of, counted, erase_in_study
 from .choices import evaluate_by_people, known_attacks, read_judge, read_suite, status_of
-from .core import HfiError, make_folder, read_json
+from .core import HfiError, contained, make_folder, read_json
 from .lab import copy_notebooks
 from .machine import machine_facts
-from .terminal import (OPTIONAL, check_file, cost, existing_study, only_given, open_study, read_lines, run_app,
-                             say, show_version, stage, told)
+from .terminal import (OPTIONAL, check_file, cost, echo, existing_study, only_given, open_study, read_lines,
+                             run_app, say, show_version, stage, told)
 from .without_study import check_model, erase_listed, erase_shown, named_concept
 
 # %% ../nbs/13_cli.ipynb #2316316d
@@ -122,7 +122,7 @@ def label(
     from hfi_nb.feedback.annotators import serve_labels
     options = dict(size=size, per_page=per_page, prompts=prompts, repeats=repeats,
                    conceal='' if conceal == 'none' else conceal)
-    kept = read_json(existing_study(folder)/'study.json', dict(concept=dict(name=str)))
+    kept = read_json(contained(existing_study(folder), 'study.json'), dict(concept=dict(name=str)))
     name = kept['concept']['name'] # without torch: the page comes sooner
     place = dict(page=not lab, port=port, browser=browser)
     raise typer.Exit(serve_labels(folder, name, annotator, panel, guideline=guideline, **place, **options))
@@ -153,7 +153,8 @@ def invert(
 ):
     "Learn soft tokens from the selected images, one per cluster."
     study = open_study(existing_study(folder, 'selection'))
-    tokens = 1 if only else len(set(read_json(folder/'selection.json', dict(clusters=[int]))['clusters']))
+    chosen = read_json(contained(folder, 'selection.json'), dict(clusters=[int]))
+    tokens = 1 if only else len(set(chosen['clusters']))
     given = only_given(steps=steps, batch=batch)
     yield lambda: cost(study.pipe, tokens*(steps or 300)*(3*(batch or 16)+6), tokens=tokens, **given)
     made = study.invert(only or None, vectors=vectors, seed=seed, **given)
@@ -368,7 +369,7 @@ def start(
     simulate:Annotated[bool, told('a program clicks in your place')] = False):
     "Your first study, guided. The embedded model draws, you click, it forgets; a stopped run goes on where it was."
     from hfi_nb.worlds.emoji.first_study import first_study
-    first_study(folder, concept, simulate, images, log=typer.echo)
+    first_study(folder, concept, simulate, images, log=echo)
 
 @app.command()
 def demo(
@@ -380,8 +381,8 @@ def demo(
     attack:Annotated[bool, told('attack the erased model, too')] = False):
     "Remove something with simulated feedback. The embedded model is used; a stopped run goes on where it was."
     from hfi_nb.worlds.emoji.demo import as_text, demo_study
-    study, result = demo_study(folder, concept, purpose, model=model, attacks=attack, log=typer.echo)
-    typer.echo(f'\n{as_text(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
+    study, result = demo_study(folder, concept, purpose, model=model, attacks=attack, log=echo)
+    echo(f'\n{as_text(result)}\n\nreport      {study.folder/"report.html"}\npipeline    {study.folder/"erased"}')
 
 @app.command()
 def lab(
@@ -391,8 +392,8 @@ def lab(
     "Open the notebooks in JupyterLab. Outside a clone they are copied first, and what you changed stays."
     import subprocess
     for what, names in copy_notebooks(folder).items():
-        if names: typer.echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')
-    if show: raise typer.Exit(subprocess.run([sys.executable, '-m', 'jupyterlab', folder/'index.ipynb']).returncode)
+        if names: echo(f'{len(names)} {what}: {", ".join(names[:4])}{", …" if len(names) > 4 else ""}')
+    if show: raise typer.Exit(subprocess.run([sys.executable, '-Pm', 'jupyterlab', folder/'index.ipynb']).returncode)
 
 # %% ../nbs/13_cli.ipynb #4defb9f0
 if __name__ == '__main__' and '__file__' in globals(): run() # not in the notebook

@@ -12,7 +12,6 @@ __all__ = ['LARGE', 'NOTHING', 'dot_plot', 'embedded', 'with_prompt', 'captioned
 import base64
 import csv
 from collections.abc import Callable
-from html import escape
 from pathlib import Path, PureWindowsPath
 
 from .core import HfiError, Rate, as_cell, atomic, contained, image_bytes, open_image, read_json, thumbnail
@@ -143,7 +142,7 @@ def reward_line(meta:dict) -> str:
 
 def concept_name(folder:str|Path) -> str:
     "The name of a study's concept."
-    return read_json(Path(folder)/'study.json', KEPT)['concept']['name']
+    return read_json(contained(folder, 'study.json'), KEPT)['concept']['name']
 
 def last_part(place:str) -> str:
     "A model's place without the folders of somebody's machine."
@@ -151,22 +150,22 @@ def last_part(place:str) -> str:
 
 def history(folder:str|Path) -> list: # (name, value) pairs
     "What is known of a study's making, from the files that are there."
-    folder = Path(folder)
+    names = 'study.json', 'reward.safetensors', 'erased/hfi.json'
+    settings, reward, erased = (contained(folder, file) for file in names)
     out = []
-    if (folder/'study.json').exists():
-        kept = read_json(folder/'study.json', KEPT)
+    if settings.exists():
+        kept = read_json(settings, KEPT)
         out += kept['concept'].items()
         kept |= {k: last_part(kept[k]) for k in ('model', 'clip') if kept.get(k) is not None}
         out += [(k, v) for k, v in kept.items() if k not in ('concept', 'model_hash')]
-    if (folder/'reward.safetensors').exists():
-        out += [('reward', reward_line(RewardModel.load(folder/'reward.safetensors').meta))]
-    for file in sorted(folder.glob('token-*.safetensors')) if erases_tokens(folder) else ():
-        token = SoftToken.load(file)
+    if reward.exists(): out += [('reward', reward_line(RewardModel.load(reward).meta))]
+    for file in sorted(Path(folder).glob('token-*.safetensors')) if erases_tokens(folder) else ():
+        token = SoftToken.load(contained(folder, file.name))
         made = token.meta
         text = f'from {made["pictures"]} images, {made["steps"]} steps from {readable(made["init"])}'
         out += [(f'token {token.name}', text)]
-    if (folder/'erased'/'hfi.json').exists():
-        out += [(f'erasing: {k}', v) for k, v in read_json(folder/'erased'/'hfi.json', dict).items() if k != 'tokens']
+    if erased.exists():
+        out += [(f'erasing: {k}', v) for k, v in read_json(erased, dict).items() if k != 'tokens']
     return out
 
 def attacked(folder:str|Path, outcomes:list) -> list: # (title, what `captioned` gives)
@@ -292,19 +291,19 @@ def write_card(folder:str|Path) -> Path: # of the card
     folder = Path(folder)
     e = read_measured(folder) if (folder/'evaluation.json').exists() else None
     facts = history(folder)
-    def plain(value) -> str: return ' '.join(readable(value).replace('|', '/').replace('`', "'").split())
     text = CARD.render(
         **_counted(e.measures if e else {}),
-        concept=escape(concept_name(folder)),
+        concept=concept_name(folder),
         stale=stale_results(folder),
         simulated=dict(facts).get('erasing: simulated', False),
         purpose=dict(facts).get('erasing: purpose', ''),
         judge=e and e.meta.get('judge', 'unnamed'),
         outcomes=read_outcomes(folder),
-        facts=[(k, plain(v)) for k, v in facts],
+        facts=facts,
     )
-    with atomic(folder/'erased'/'README.md') as part: part.write_text(text, encoding='utf-8')
-    return folder/'erased'/'README.md'
+    card = contained(folder, 'erased/README.md')
+    with atomic(card) as part: part.write_text(text, encoding='utf-8')
+    return card
 
 # %% ../nbs/11_report.ipynb #d76d8944
 def paired(

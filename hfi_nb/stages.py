@@ -116,13 +116,14 @@ class Records:
 # %% ../nbs/10c_stages.ipynb #b4992437
 def erased_hash(folder:str|Path) -> str|None: # None where nothing is erased
     "The hash of a study's erased model."
-    file = Path(folder)/'erased'/'hfi.json'
+    file = contained(folder, 'erased/hfi.json')
     return read_json(file, dict).get('erased') if file.exists() else None
 
 def erases_tokens(folder:str|Path) -> bool: # True where nothing is erased yet
     "Whether a study's erased model was made from its soft tokens; behind a prompt it may not be."
-    file, made = Path(folder)/'erased'/'hfi.json', {}
-    with suppress(HfiError): made = read_json(file, dict) # whoever needs its facts says that it is missing or damaged
+    made = {}
+    with suppress(HfiError): # whoever needs its facts says that it is missing or damaged
+        made = read_json(contained(folder, 'erased/hfi.json'), dict)
     return not fits(made, dict(sources=dict(tokens=int))) or made['sources']['tokens'] > 0
 
 def read_measured(folder:str|Path): # → Evaluation
@@ -138,7 +139,7 @@ OUTCOME = dict(name=str, alone=dict, success=dict, hits=[dict(file=str, text=str
 
 def read_outcomes(folder:str|Path) -> list: # of dicts
     "What a red team found on the erased model that is there now, if one was there."
-    file, own = Path(folder)/'redteam.json', erased_hash(folder)
+    file, own = contained(folder, 'redteam.json'), erased_hash(folder)
     rows = [dict(hits=[]) | row for row in read_json(file, [dict])] if file.exists() else []
     if not fits(rows, [OUTCOME]): raise HfiError(f'{file} is damaged: run `hfi red-team {folder}` again')
     def read(row:dict) -> dict: return {k: Rate.from_dict(row[k]) for k in ('alone', 'success')}
@@ -181,14 +182,15 @@ def commands(folder:str|Path) -> str: # one a line
     "The stages of a study as commands that make it again in a new folder; '' where it has no settings."
     folder = Path(folder)
     name = shlex.quote(folder.resolve().name)
-    if not (folder/'study.json').exists(): return ''
-    rows, facts, tested = folder/'images.jsonl', folder/'erased'/'hfi.json', folder/'evaluation.json'
+    names = 'study.json', 'images.jsonl', 'erased/hfi.json', 'evaluation.json'
+    settings, rows, facts, tested = (contained(folder, file) for file in names)
+    if not settings.exists(): return ''
     drawn = next((row['settings'] for row in read_jsonl(rows) if fits(row, dict(settings=dict))), {})
     made = read_json(facts, dict) if facts.exists() else {}
     found = read_json(tested) if tested.exists() else {}
     sampled = found['meta']['settings'] if fits(found, {'meta': {'settings': dict}}) else {}
     contexts = f'{name}/erased/contexts.txt' # what it was erased in is kept beside the model
-    options = _generating(read_json(folder/'study.json', KEPT), drawn)
+    options = _generating(read_json(settings, KEPT), drawn)
     return '\n'.join([f'hfi generate again {name}/images.jsonl{options}', 'hfi label again', 'hfi reward again',
                       *_erasing(made, contexts), f'hfi evaluate again{_options(sampled, DRAWN)}',
                       *([f'hfi red-team again {contexts}'] if (folder/'redteam.json').exists() else []),

@@ -176,7 +176,7 @@ def tokens_of(study:StudyFiles) -> list: # of SoftTokens
     if not files: raise HfiError(f'{study.folder} has no tokens yet: call invert() first')
     if why := study.stages.why_unusable('tokens'):
         raise HfiError(f'the tokens of {study.folder} are stale ({why}): call invert() again')
-    return [SoftToken.load(f) for f in files]
+    return [SoftToken.load(contained(study.folder, f.name)) for f in files]
 
 def reward_judge(study:StudyFiles): # → function of images → booleans
     "The reward as a yes/no question about images, at even odds."
@@ -293,6 +293,7 @@ class Study(StudyFiles):
         "The study of what is left: the same concept on the erased model, in `next/`."
         if not (self.folder/'erased'/'model_index.json').exists():
             raise HfiError(f'nothing is erased yet in {self.folder}: call erase() first')
+        contained(self.folder, 'next') # a link in a stranger's folder may lead anywhere
         further = Study(self.folder/'next', PREVIOUS, self.concept, self.settings['clip'], self.settings['dtype'])
         further._before = self # it may hold its pipeline in memory
         return further

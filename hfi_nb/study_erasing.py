@@ -7,6 +7,7 @@ __all__ = ['read_selection', 'safe_of', 'doubts', 'has_tokens', 'rejected_of', '
            'plan_erasing', 'erase_study', 'save_erased', 'load_erased']
 
 # %% ../nbs/11c_study_erasing.ipynb #4e1d596a
+import os
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from .erasing.distill import conflicts
 from .erasing.erase import CLOSED, choose, erase, erasing_facts
 from .erasing.export import save_pipeline
 from .erasing.targets import make_targets
-from .locks import one_run
+from .locks import one_run, remove_leftovers
 from .reward.select import SAFE, heed_words
 from .study_folder import StudyFiles
 from .training.processes import main_only
@@ -31,7 +32,7 @@ def read_selection(folder:Path) -> dict: # see `select`
     "What `select` saved; `HfiError` for anything else."
     numbers = [(int, float)]
     shape = dict(top=[str], weights=numbers, clusters=[int], safe=[str], rejected=[[(str, int, float)]])
-    found = read_json(folder/'selection.json', shape)
+    found = read_json(contained(folder, 'selection.json'), shape)
     n, numbers = len(found['top']), found['clusters']
     if n == len(found['weights']) == len(numbers) > 0 and set(numbers) <= set(range(n)): return found
     raise HfiError(f'{folder}/selection.json is damaged (its parts do not fit): run `hfi reward {folder}` again')
@@ -148,8 +149,9 @@ def erase_study(
 # %% ../nbs/11c_study_erasing.ipynb #8e0e9557
 def save_erased(study:StudyFiles, erased:DiffusionPipeline, facts:dict, contexts:Sequence[str], inputs:dict):
     "The new pipeline beside the old one, then in its place: a stop in between leaves one of the two whole."
-    new, old = (contained(study.folder, name) for name in ('erased.new', 'erased'))
+    new, old = (contained(study.folder, name) for name in (f'.erased.{os.getpid()}.part', 'erased'))
     with one_run(study.folder), room(old):
+        remove_leftovers(study.folder) # of killed runs: a model each
         shutil.rmtree(new, ignore_errors=True)
         save_pipeline(erased, new)
         write_json(new/'hfi.json', facts)
@@ -163,7 +165,7 @@ def load_erased(study:StudyFiles) -> DiffusionPipeline:
     "The pipeline that `erase` saved; `HfiError` if its weights are not those that its facts name."
     study.stages.check('erased')
     pipe = load_pipeline(study.folder/'erased', study.pipe.device, backbone_of(study.pipe).dtype)
-    facts = read_json(study.folder/'erased'/'hfi.json', dict(erased=str))
+    facts = read_json(contained(study.folder, 'erased/hfi.json'), dict(erased=str))
     if model_hash(pipe) != facts['erased']:
         raise HfiError(f'the weights in {study.folder}/erased are not those that hfi.json names: call erase() again')
     return pipe

@@ -19,7 +19,7 @@ from PIL import Image
 from .backbones.loading import backbone_of, checked_dtype, load_pipeline, model_hash
 from .candidates.generate import load_images
 from .concept import Concept
-from .core import HfiError, fits, make_folder, open_image, read_json, write_json
+from .core import HfiError, contained, fits, make_folder, open_image, read_json, write_json
 from .feedback.store import FeedbackStore, check_text
 from .reward.features import load_clip
 from .reward.model import RewardModel
@@ -33,7 +33,7 @@ SETTINGS = dict(concept=dict(name=str)) | dict.fromkeys(TEXTS, (str, type(None))
 
 def read_settings(folder:Path) -> dict|None: # concept, model, model_hash, clip, dtype; None if there is no study
     "The settings that a study keeps."
-    file = folder/'study.json'
+    file = contained(folder, 'study.json')
     if not file.exists(): return None
     found = dict.fromkeys(TEXTS) | read_json(file, dict)
     with suppress(TypeError): # a concept has other fields
@@ -67,8 +67,8 @@ def merge_settings(folder:Path, kept:dict|None, given:dict) -> dict:
 def concept_settings(concept:str|Concept|None, kept:dict|None) -> dict|None:
     "A concept as settings; a name alone keeps what is kept under that name."
     if concept is None: return None
+    check_text(concept.name if isinstance(concept, Concept) else concept, 'concept')
     if not isinstance(concept, Concept):
-        check_text(concept, 'concept')
         if kept and kept['concept']['name'] == concept: return kept['concept']
         concept = Concept(concept)
     return json.loads(json.dumps(concept.to_dict())) # as it is read again: with lists for tuples
@@ -159,7 +159,7 @@ class StudyFiles(StudyFolder):
     def has_reward(self) -> bool: return (self.folder/'reward.safetensors').exists()
     def reward(self) -> RewardModel:
         "The reward that `fit_reward` saved; `HfiError` if it was learned from another CLIP's features."
-        found = RewardModel.load(self.folder/'reward.safetensors')
+        found = RewardModel.load(contained(self.folder, 'reward.safetensors'))
         if found.meta.get('clip') in ('', None, load_clip(self.clip).hash): return found
         raise HfiError(f'the reward of {self.folder} was learned with another CLIP: call fit_reward() again')
     def images(self, ids:Iterable[str]) -> list[Image.Image]:

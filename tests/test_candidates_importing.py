@@ -82,7 +82,7 @@ def test_resume(tmp_path):
 
 def test_link(tmp_path, monkeypatch):
     original = picture(tmp_path/'source'/'a.png')
-    (tmp_path/'source'/'z.png').symlink_to(picture(tmp_path/'elsewhere.png', 1))
+    (tmp_path/'source'/'z.png').symlink_to(picture(tmp_path/'source'/'.y.png', 1))
     [row, other] = import_images(tmp_path/'source', tmp_path/'study', link=True).records
     copy = tmp_path/'study'/row['file']
     assert copy.samefile(original) and not copy.is_symlink() and not (tmp_path/'study'/other['file']).is_symlink()
@@ -93,6 +93,22 @@ def test_link(tmp_path, monkeypatch):
     monkeypatch.setattr('os.link', no_link)
     with pytest.raises(HfiError, match='a.png cannot be linked to .*: leave out link'):
         import_images(tmp_path/'source', tmp_path/'other', link=True)
+
+
+def test_links_out(tmp_path):
+    source, private = tmp_path/'source', picture(tmp_path/'private.png', 1)
+    (tmp_path/'private.txt').write_text('secret')
+    for n, name in enumerate('ac'): picture(source/f'{name}.png', n+2)
+    (source/'a.txt').symlink_to('../private.txt')
+    (source/'b.png').symlink_to(private)
+    (source/'c.txt').symlink_to('said')
+    (source/'said').write_text('a cat face')
+    found = import_images(source, tmp_path/'study')
+    assert [(r['source'], r['prompt']) for r in found.records] == [('c.png', 'a cat face')]
+    assert dict(found.skipped)['a.png'].startswith('a.txt is a link that leads out of the folder')
+    assert dict(found.skipped)['b.png'].startswith('b.png is a link that leads out of the folder')
+    (source/'metadata.csv').symlink_to('../private.txt')
+    with pytest.raises(HfiError, match='metadata.csv is a link that leads out'): import_images(source, tmp_path/'other')
 
 
 def test_notes(tmp_path):

@@ -144,6 +144,10 @@ def test_push(tmp_path, monkeypatch):
     with pytest.raises(HfiError, match='owner/safe could not be written .*log in'): # offline
         push_to_hub(tmp_path, 'owner/safe')
     with pytest.raises(HfiError, match='could not be written'): push_to_hub(tmp_path, 'not a name')
+    (tmp_path/f'.README.md.{2**22+1}.part.md').write_text('half')
+    (tmp_path/'private.json').symlink_to(__file__)
+    with pytest.raises(HfiError, match="'private.json' lies outside"): push_to_hub(tmp_path, 'owner/safe')
+    (tmp_path/'private.json').unlink()
     seen = {}
     class Hub:
         def create_repo(self, repo, private, exist_ok): seen['repo'] = (repo, private)

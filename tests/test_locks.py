@@ -31,7 +31,17 @@ def test_one_run(tmp_path):
 def test_leftovers(tmp_path):
     dead, me = 2**22+1, os.getpid()
     names = f'.a.png.{dead}.part.png', f'.b.{dead}.part', f'.c.png.{me}.part.png', '.d.part', 'e.png', '.hfi.lock'
-    for name in names: (tmp_path/name).write_text('')
+    places = tmp_path, tmp_path/'erased'/'unet', tmp_path/'outside', tmp_path/'study', tmp_path/f'.model.{me}.part'
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        for name in names: (place/name).write_text('')
+    (tmp_path/'study'/'erased').symlink_to(tmp_path/'outside')
+    (tmp_path/'study'/f'.erased.{dead}.part'/'unet').mkdir(parents=True)
+    (tmp_path/'study'/f'.linked.{dead}.part').symlink_to(tmp_path/'outside')
+    (tmp_path/'study'/f'.erased.{dead}.part'/'unet'/'weights').write_text('')
+    assert len(remove_leftovers(tmp_path/'study')) == 4
+    assert {f.name for f in (tmp_path/'study').iterdir()} == {*names[2:], 'erased'}
+    assert {f.name for f in (tmp_path/'outside').iterdir()} == set(names) # no link is followed
     assert {f.name for f in remove_leftovers(tmp_path)} == set(names[:2])
-    assert {f.name for f in tmp_path.iterdir()} == set(names[2:])
+    for place in places: assert {f.name for f in place.iterdir() if not f.is_dir()} == set(names[2:])
     assert remove_leftovers(tmp_path/'nowhere') == []

@@ -123,3 +123,27 @@ def test_comparison(tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert 'no test compares them' in write_comparison(tmp_path/'a', tmp_path/'c', tmp_path/'x.html').read_text()
     with pytest.raises(HfiError, match='one study'): write_comparison(tmp_path/'a', tmp_path/'a')
+
+
+def test_links(tmp_path):
+    judge = emoji_judge('ink', lambda images: [('ink', 'house')])
+    suite = Suite('ink', [emoji_prompt('ink', 'house', 'ink')], judge=judge, removal_only=True)
+    images = [load_world().image('ink', 'house')]
+    for name in ('a', 'b'):
+        compare(images, images, suite).save(tmp_path/name)
+    whole = tmp_path/'b'/'evaluation.json'
+    (private := tmp_path/'private.json').write_bytes(whole.read_bytes())
+    (tmp_path/'b'/'erased').mkdir()
+    names = 'erased/hfi.json', 'study.json', 'redteam.json', 'reward.safetensors', 'token-1.safetensors', whole.name
+    def settings(): write_json(tmp_path/'b'/'study.json', dict(concept=dict(name='ink', kind='style'), model='emoji'))
+    for name in names:
+        settings()
+        file = tmp_path/'b'/name
+        file.unlink(missing_ok=True)
+        file.symlink_to(private)
+        for write in (write_report, write_card, lambda b: write_comparison(tmp_path/'a', b)):
+            with pytest.raises(HfiError, match=f"'{name}' lies outside"): write(tmp_path/'b')
+        file.unlink()
+    whole.write_bytes(private.read_bytes())
+    (tmp_path/'b'/'erased'/'README.md').symlink_to(private)
+    with pytest.raises(HfiError, match='lies outside'): write_card(tmp_path/'b')

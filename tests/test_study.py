@@ -175,3 +175,14 @@ def test_errors(tmp_path):
     Study(tmp_path/'b', load_pipeline(), 'ink').generate(['house'], steps=1)
     with pytest.raises(HfiError, match='pass the same one'): Study(tmp_path/'b').pipe
     assert Study(tmp_path/'b', load_pipeline()).pipe
+
+
+def test_next_link(tmp_path):
+    study = Study(tmp_path/'study', concept='ink')
+    study.keep()
+    (tmp_path/'outside').mkdir()
+    (tmp_path/'study'/'erased').mkdir()
+    (tmp_path/'study'/'erased'/'model_index.json').touch()
+    (tmp_path/'study'/'next').symlink_to(tmp_path/'outside')
+    with pytest.raises(HfiError, match="'next' lies outside"): study.next_round()
+    assert not any((tmp_path/'outside').iterdir())

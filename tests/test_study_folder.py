@@ -59,5 +59,8 @@ def test_concept_settings(tmp_path):
     kept = dict(concept=concept_settings(Concept('ink', 'object'), None))
     assert concept_settings('ink', kept)['kind'] == 'object' and concept_settings('noto', kept)['kind'] == 'style'
     assert concept_settings(None, kept) is None
+    for name in ('in\x1bk', 'ink\n# safe', ' '):
+        for concept in (name, Concept(name)):
+            with pytest.raises(HfiError, match='cannot be a concept'): StudyFiles(tmp_path, concept=concept)
     write_json(tmp_path/'study.json', dict(concept='ink'))
     with pytest.raises(HfiError, match='study.json is no study'): read_settings(tmp_path)

@@ -101,13 +101,19 @@ def _table_prompts(path:Path) -> dict: # name of a file → prompt, seed
     if not named: raise HfiError(f'{path} names no files: give it a column {" or ".join(map(repr, FILES))}')
     return named
 
+def _own(path:Path, folder:Path) -> Path: # the same path
+    "A file of a folder; `HfiError` for a link that leads out of it: whoever made the folder may not see what is there."
+    if path.resolve().is_relative_to(folder): return path
+    raise HfiError(f'{path.name} is a link that leads out of the folder: put the file itself there')
+
 def _given_prompts(folder:Path, prompts) -> dict: # name of a file → prompt, seed
     "What was said about the images, by the caller or by a table in the folder."
     if isinstance(prompts, Mapping): return {_key(name): (str(text), None) for name, text in prompts.items()}
     if prompts is not None and not os.path.isfile(prompts):
         raise HfiError(f'no file named {str(prompts)[:200]}: give a table with columns of file names and prompts, or a '
                        'dictionary')
-    tables = [Path(prompts)] if prompts is not None else [folder/name for name in TABLES if (folder/name).is_file()]
+    own = (_own(folder/name, folder) for name in TABLES if (folder/name).is_file())
+    tables = [Path(prompts)] if prompts is not None else [*own]
     return _table_prompts(tables[0]) if tables else {}
 
 def _prompt_for(path:Path, folder:Path, given:dict) -> tuple: # prompt, seed
@@ -115,7 +121,7 @@ def _prompt_for(path:Path, folder:Path, given:dict) -> tuple: # prompt, seed
     for name in (_key(path.relative_to(folder).as_posix()), _key(path.name)):
         if name in given: return given[name]
     beside = path.with_suffix('.txt')
-    if beside.is_file(): return read_text(beside, 'replace').strip(), None
+    if beside.is_file(): return read_text(_own(beside, folder), 'replace').strip(), None
     return read_prompt(path)
 
 # %% ../../nbs/03b_import.ipynb #22c784a7
@@ -179,7 +185,7 @@ class _Import:
     def row(self, path:Path):
         "The record of an image that is now in the study; None if the image was skipped or a duplicate."
         try:
-            kind = _format(path)
+            kind = _format(_own(path, self.folder))
             if not kind: raise HfiError('no image')
             with open(path, 'rb') as f: name = hashlib.file_digest(f, 'sha256').hexdigest()[:16]
             if name in self.first:
@@ -212,8 +218,8 @@ def import_images(
 ) -> Imported:
     """Bring your own images into a study; resumable.
 
-    The same content is taken once. What is damaged or not an image is skipped and named. A record has id, file, prompt
-    ('' if nobody said it), seed (None if nobody said it) and source, the file it came from.
+    The same content is taken once. What is damaged, no image or a link out of the folder is skipped and named. A
+    record has id, file, prompt ('' if nobody said it), seed (None if nobody said it) and source, the file it came from.
     """
     folder, study = Path(folder).resolve(), make_folder(getattr(study, 'folder', study)).resolve()
     if not folder.is_dir(): raise HfiError(f'{folder} is no folder: give the folder that holds the images')
@@ -223,7 +229,7 @@ def import_images(
     files, given = _files(folder, study), _given_prompts(folder, prompts)
     if not files: raise HfiError(f'{folder} holds no files: give the folder that holds the images')
     with one_run(study):
-        for place in (study, study/'images'): remove_leftovers(place)
+        remove_leftovers(study)
         work = _Import(folder, study, given, link)
         for at in tqdm(range(0, len(files), 32), desc='importing'):
             rows = [row for f in files[at:at+32] if (row := work.row(f))]

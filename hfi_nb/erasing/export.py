@@ -19,8 +19,9 @@ from huggingface_hub import HfApi
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from ..core import HfiError, atomic, make_folder, read_json, usual_rights, write_json
+from ..core import HfiError, atomic, contained, make_folder, read_json, usual_rights, write_json
 from ..devices import in_float64
+from ..locks import remove_leftovers
 from ..backbones.loading import all_finite, backbone_of, check_plain, model_hash, refuse_pickle
 from ..backbones.single_file import original_names
 from ..signatures import DiffusionPipeline
@@ -223,6 +224,8 @@ def push_to_hub(
 ) -> str: # the address of what was uploaded
     "Upload a folder to the hub; `HfiError` without a card or weights, or where the hub does not let it in."
     folder = Path(folder)
+    remove_leftovers(folder)
+    for file in folder.rglob('*'): contained(folder, file.relative_to(folder)) # what a link leads to stays private
     if not (folder/'README.md').is_file():
         raise HfiError(f'{folder} has no card: write README.md, in a study with report(): '
                        'what was removed, on whose word, and what was measured')

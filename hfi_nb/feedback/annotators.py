@@ -90,13 +90,14 @@ def open_panel(
     return PANELS[panel](shown, study, concept, annotator, **options)
 
 def label_notebook(
+    to:str|Path, # folder outside the study: beside a notebook Python looks for modules, and a stranger's may lie there
     study:str|Path, # study folder
     concept:str,
     annotator:str='me',
     panel:str='grid',
     **options, # of the panel: text, numbers, booleans
 ) -> Path:
-    "Write a notebook into the study, one per person, panel and options: one cell that opens the panel."
+    "Write a notebook, one per person, panel and options: one cell that opens the panel."
     import nbformat # takes as long as torch
     where, who = str(Path(study).resolve()), check_text(annotator, 'annotator name')
     more = ''.join(f', {name}={value!r}' for name, value in options.items())
@@ -104,7 +105,7 @@ def label_notebook(
     cell = nbformat.v4.new_code_cell(f'from hfi_nb.feedback.annotators import open_panel\n\n{call}')
     kernel = dict(name='python3', display_name='Python 3', language='python')
     nb = nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=kernel, title=concept))
-    file = Path(study)/f'label-{hashlib.sha256(call.encode()).hexdigest()[:8]}.ipynb'
+    file = Path(to)/f'label-{hashlib.sha256(call.encode()).hexdigest()[:8]}.ipynb'
     with atomic(file) as scratch: nbformat.write(nb, scratch)
     return file
 
@@ -119,7 +120,7 @@ def page_server(
     from voila.app import Voila
 
     class Page(Voila):
-        "Only this machine, only with the token, no files."
+        "Only this machine, only with the token, no files, no settings of the folder it was started in."
         def init_settings(self):
             settings = super().init_settings() | dict(allow_remote_access=False, local_hostnames=['localhost'])
             self.secret = settings['identity_provider'].token
@@ -136,7 +137,8 @@ def page_server(
             print('Stopped. Every answer is stored; the same command goes on where it was.', flush=True)
             super().stop()
 
-    server = Page(ip='127.0.0.1', port=port, open_browser=browser, auto_token=True, log_level='ERROR')
+    server = Page(ip='127.0.0.1', port=port, open_browser=browser, auto_token=True, log_level='ERROR',
+                  config_file_paths=[])
     server.initialize([str(Path(notebook).resolve())])
     server.voila_configuration.file_allowlist = []
     return server
@@ -174,15 +176,16 @@ def serve_labels(
     options = {name: value for name, value in options.items() if value is not None} | ({'alone': True} if page else {})
     annotator = annotator or user_name()
     open_panel(study, concept, annotator, panel, **options) # what is wrong shows here, not in the browser
-    notebook = label_notebook(study, concept, annotator, panel, **options)
-    if not page: return subprocess.run(lab_command(notebook, port, browser)).returncode
-    try: server = page_server(notebook, port, browser)
-    except ImportError as e:
-        raise HfiError('Voila is not installed: pip install "hfi_nb[page]", or open JupyterLab instead') from e
-    server.start()
+    with tempfile.TemporaryDirectory(prefix='hfi-label-', ignore_cleanup_errors=True) as own: # the study runs nothing
+        notebook = label_notebook(own, study, concept, annotator, panel, **options)
+        if not page: return subprocess.run(lab_command(notebook, port, browser), cwd=own).returncode
+        try: server = page_server(notebook, port, browser)
+        except ImportError as e:
+            raise HfiError('Voila is not installed: pip install "hfi_nb[page]", or open JupyterLab instead') from e
+        server.start()
     return 0
 
 def lab_command(notebook:Path, port:int, browser:bool) -> list:
     "The command that shows the notebook in JupyterLab, on this machine only."
     quiet = [] if browser else ['--no-browser']
-    return [sys.executable, '-m', 'jupyterlab', str(notebook), f'--port={port}', '--ip=127.0.0.1', *quiet]
+    return [sys.executable, '-Pm', 'jupyterlab', str(notebook), f'--port={port}', '--ip=127.0.0.1', *quiet]

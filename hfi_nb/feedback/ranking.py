@@ -108,9 +108,9 @@ def evaluation_pairs(
     """The image pairs of `evaluation.json`; `HfiError` if the images were not kept.
 
     An id names its images' contents, so that answers about other images never count for these."""
-    if not (Path(folder)/'evaluation.json').exists():
+    if not (file := contained(folder, 'evaluation.json')).exists():
         raise HfiError(f'{folder} has no evaluation yet: run `hfi evaluate {folder}` first')
-    rows = read_json(Path(folder)/'evaluation.json')['rows']
+    rows = read_json(file)['rows']
     if any('file' not in row[side] for row in rows for side in ('before', 'after')):
         raise HfiError(f'the evaluation in {folder} has no images: evaluate with a folder to keep them')
     def pair(n:int, row:dict) -> dict:

@@ -37,19 +37,20 @@ def check_text(
     text:object, # what a person typed
     what:str='name', # how the error calls it
     limit:int=200, # longest length
+    lines:bool=False, # whether it may have several, and tabs
 ) -> str: # the same text
     "Text without control characters, not blank, no longer than `limit`; else `HfiError`."
-    control = '[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]'
+    control = '[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]' if lines else '[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]'
     if isinstance(text, str) and text.strip() and len(text) <= limit and not re.search(control, text): return text
-    raise HfiError(f'{str(text)[:40]!r} cannot be a {what}: '
-                   f'write 1 to {limit} characters, none of them control characters')
+    raise HfiError(f'{str(text)[:40]!r} cannot be a {what}: write 1 to {limit} characters, none of them control '
+                   f'characters{"" if lines else " or line ends"}')
 
 # %% ../../nbs/04_feedback.ipynb #1a489066
 def read_pictures(
     folder:str|Path, # study folder with images.jsonl
 ) -> list[dict]: # rows: id, file, prompt, seed, …
     "The study's images, every id and path checked."
-    rows = read_jsonl(Path(folder)/'images.jsonl')
+    rows = read_jsonl(contained(folder, 'images.jsonl'))
     if not rows: raise HfiError(f'{folder}/images.jsonl has no images: generate some first')
     for row in rows: _image_file(folder, row)
     return rows
@@ -64,7 +65,7 @@ def images_at_hand(
 ) -> dict[str, Path]: # id → file
     "The study's images whose files are there; a row that is unsound is left out."
     found = {}
-    for row in read_jsonl(Path(folder)/'images.jsonl'):
+    for row in read_jsonl(contained(folder, 'images.jsonl')):
         try: file = _image_file(folder, row)
         except HfiError: continue
         if file.is_file(): found[row['id']] = file
@@ -111,7 +112,7 @@ def _check_value(event:Event):
     if kind in ('label', 'repeat', 'review') and event.value is None and label not in (0, 1, None):
         raise HfiError(f'label {label!r} of {event.item}: use 1 for unwanted, 0 for fine')
     if kind == 'label' and label not in (0, 1): raise HfiError(f'{event.item} has no label: use 1, 0 or a skip event')
-    if kind == 'comment': check_text(event.value, 'comment', 10_000)
+    if kind == 'comment': check_text(event.value, 'comment', 10_000, lines=True)
     if kind == 'undo': check_text(event.value, 'batch to take back')
     if kind == 'rank' or kind == 'repeat' and event.value is not None: _check_ranking(event.value, event.item)
 

@@ -100,7 +100,7 @@ class Evaluation:
     @classmethod
     def load(cls, folder):
         "Read `evaluation.json` back, with its images where they lie in the folder."
-        saved = read_json(Path(folder)/'evaluation.json')
+        saved = read_json(contained(folder, 'evaluation.json'))
         try: out = _read(cls, saved)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise HfiError(f'{folder}/evaluation.json is damaged ({type(e).__name__}: {e}): evaluate again') from e

@@ -20,7 +20,7 @@ from .demo import Task, demo_task, drawing, simulated_annotator
 # %% ../../../nbs/12g_first_study.ipynb #26aaed06
 def label_in_browser(study:Study, wait:Callable=input):
     "Open the label page of a study, and close it when the person in the terminal says so."
-    page = subprocess.Popen([sys.executable, '-m', 'hfi_nb.cli', 'label', str(study.folder)], stdin=subprocess.DEVNULL)
+    page = subprocess.Popen([sys.executable, '-Pm', 'hfi_nb.cli', 'label', str(study.folder)], stdin=subprocess.DEVNULL)
     try: wait('A page opens in the browser. Press Enter here when you have answered it. ')
     except EOFError:
         raise HfiError('nobody can press Enter here: run hfi start in a terminal, or with --simulate') from None
