@@ -3,7 +3,9 @@
     python bench/limit.py [--full] [--concept openmoji] [--repeats 2] [--out bench/results/limit.jsonl]
 
 Limit: the floating-point operations of a stage, counted by torch, against what a product of large matrices reaches here
-in float32 and, where the processor has it, in bfloat16. On a CPU the library computes in float32.
+in float32 and, where the processor has it, in bfloat16. On a CPU the library computes in float32, but drawing takes
+bfloat16 where it is asked to (`autocast`). All seconds are the processor's, so other jobs do not disturb them; run it
+with OMP_NUM_THREADS=1, because threads that wait for each other count.
 
 Beside each other, in one run: this library's update and one as the authors of ESD do it (preset 'paper': one trajectory
 for one gradient); this library's inversion step and the recipe of diffusers' textual_inversion.py, as written here.
@@ -48,9 +50,9 @@ def seconds(do, repeats):
     "The fastest of some calls, after one that warms up."
     do()
     def once():
-        begun = time.perf_counter()
+        begun = time.process_time()
         do()
-        return time.perf_counter()-begun
+        return time.process_time()-begun
     return min(once() for _ in range(repeats))
 
 
@@ -61,10 +63,17 @@ def operations(do):
 
 
 def product(dtype, repeats, n=2048): # → operations a second
-    "What a product of large matrices reaches."
+    "What a product of large matrices reaches, plainly or as a convolution: other libraries compute the two."
     a, b = torch.randn(2, n, n).to(dtype)
-    return 2*n**3/seconds(lambda: a@b, 3*repeats)
+    image, kernel = a.view(1, n, -1, 64), b.view(n, n, 1, 1)
+    ways = (lambda: a@b), (lambda: torch.nn.functional.conv2d(image, kernel))
+    return 2*n**3/min(seconds(way, 3*repeats) for way in ways)
 
+
+def drawn_in_half(pipe, contexts): # like `Bench.stages`
+    "The same drawing in bfloat16, where the processor computes in it."
+    def draw(): return sample(pipe, contexts, range(16), steps=12, autocast='bfloat16')
+    return dict(sampling_bfloat16=('16 images, 12 steps', draw, 1)) if computes_bfloat16() else {}
 
 
 class Bench:
@@ -90,6 +99,7 @@ class Bench:
         cycle = range(erasing.settings.refresh)
         return dict(
             sampling=('16 images, 12 steps', lambda: sample(pipe, contexts, range(16), steps=12), 1),
+            **drawn_in_half(pipe, contexts),
             inversion=(f'step, batch of {inversion.batch}', inversion.train_step, 1),
             erasing=(f'update, batch of {erasing.settings.batch}', lambda: [erasing.train_step() for _ in cycle],
                      len(cycle)),
@@ -102,7 +112,7 @@ class Bench:
         ours = Erasure(self.pipe, self.targets)
         theirs = Erasure(self.pipe, self.paper_targets, method='esd-x', **self.published)
         def ten(loop): return seconds(lambda: [loop.train_step() for _ in steps], repeats)/len(steps)
-        def watch(step, row): marks.append(time.perf_counter())
+        def watch(step, row): marks.append(time.process_time())
         plain_inversion(self.pipe, self.images, 'style', 11, watch)
         found = seconds(inversion.train_step, 3*repeats), min(np.diff(marks)), ten(ours), ten(theirs)
         return dict(zip(NAMES, map(float, found), strict=True))

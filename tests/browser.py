@@ -137,7 +137,7 @@ class Page:
     def focus(self): self.js("document.querySelector('.hfi-panel').focus()")
     def menu(self, head, item):
         next(e for e in self.all('.lm-MenuBar-itemLabel') if e.text == head).click()
-        self.until(lambda: [e for e in self.all('.lm-Menu-itemLabel') if e.text == item], what=item)[0].click()
+        self.until(lambda: [e for e in self.all('.lm-Menu-itemLabel') if e.text == item], 10, item)[0].click()
     def run_all(self, url):
         "Open a notebook (as a fresh kernel), run all, wait for the panel."
         def idle(): return self.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
@@ -147,12 +147,14 @@ class Page:
         self.until(idle, what='the end of all cells')  # asked twice, they run twice, and the second panel is the one
         self.ready()
     def run_cells(self):
-        "Run all. A command that comes while JupyterLab restores its workspace reaches no notebook: ask again then."
+        "Run all. A command that comes while JupyterLab restores its workspace, or asks something, is given again."
+        from selenium.common.exceptions import WebDriverException
         def begun(): return any(e.text.strip('[]: ') for e in self.all('.jp-InputPrompt'))
         for _ in range(6):
-            for button in self.all('.jp-Dialog .jp-mod-accept'): button.click()  # "Select Kernel", at times
-            self.menu('Run', 'Run All Cells')
-            with suppress(TimeoutError): return self.until(begun, 10, 'a cell that runs')
+            with suppress(TimeoutError, WebDriverException):  # what it asks may come between a look and a click
+                for button in self.all('.jp-Dialog .jp-mod-accept'): button.click()  # "Select Kernel", at times
+                self.menu('Run', 'Run All Cells')
+                return self.until(begun, 10, 'a cell that runs')
         raise TimeoutError('no cell ran')
     def ready(self):
         "All images of the page have been on the screen for as long as the panel asks, or are blurred."
