@@ -155,6 +155,7 @@ class Page:
                 for button in self.all('.jp-Dialog .jp-mod-accept'): button.click()  # "Select Kernel", at times
                 self.menu('Run', 'Run All Cells')
                 return self.until(begun, 10, 'a cell that runs')
+            time.sleep(.3)
         raise TimeoutError('no cell ran')
     def ready(self):
         "All images of the page have been on the screen for as long as the panel asks, or are blurred."
