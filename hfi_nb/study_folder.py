@@ -67,7 +67,7 @@ def merge_settings(folder:Path, kept:dict|None, given:dict) -> dict:
 def concept_settings(concept:str|Concept|None, kept:dict|None) -> dict|None:
     "A concept as settings; a name alone keeps what is kept under that name."
     if concept is None: return None
-    check_text(concept.name if isinstance(concept, Concept) else concept, 'concept')
+    check_text(concept.name if isinstance(concept, Concept) else concept, 'concept', lines=False)
     if not isinstance(concept, Concept):
         if kept and kept['concept']['name'] == concept: return kept['concept']
         concept = Concept(concept)

@@ -49,10 +49,12 @@ def run_writers(place, writers=4, n=100):
 def test_hostile_identifiers_are_refused():
     for bad in ['', '../x', 'a/b', '.hidden', 'a b', 'x'*129, '<script>', 'a\n', None, 7]:
         with pytest.raises(HfiError, match='cannot be an image id'): check_id(bad)
-    for bad in ['', ' ', 'x'*201, 'a\x00b', 'a\nb', 'a\tb', 'a\x9bb', 'a\u2028b', '\ud800', None]:
+    for bad in ['', ' ', 'x'*201, 'a\x00b', 'a\x9bb', '\ud800', None]:
         with pytest.raises(HfiError, match='cannot be a concept'): check_text(bad, 'concept')
+    for bad in ['a\nb', 'a\tb', 'a\u2028b']:
+        with pytest.raises(HfiError, match='or line ends'): check_text(bad, 'concept', lines=False)
     assert check_text('<script>"\u202e', 'concept') == '<script>"\u202e'
-    assert check_text('a\n\tb', 'comment', lines=True) == 'a\n\tb'
+    assert check_text('a\n\tb', 'comment') == 'a\n\tb'
 
 
 def test_image_paths_stay_inside_the_study():

@@ -101,7 +101,8 @@ def label_notebook(
     import nbformat # takes as long as torch
     where, who = str(Path(study).resolve()), check_text(annotator, 'annotator name')
     more = ''.join(f', {name}={value!r}' for name, value in options.items())
-    call = f'open_panel({where!r}, {check_text(concept, "concept")!r}, {who!r}, {panel!r}{more})'
+    what = check_text(concept, 'concept', lines=False)
+    call = f'open_panel({where!r}, {what!r}, {who!r}, {panel!r}{more})'
     cell = nbformat.v4.new_code_cell(f'from hfi_nb.feedback.annotators import open_panel\n\n{call}')
     kernel = dict(name='python3', display_name='Python 3', language='python')
     nb = nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=kernel, title=concept))

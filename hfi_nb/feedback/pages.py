@@ -60,7 +60,7 @@ class Panel(Guided, LookingBack, anywidget.AnyWidget):
     ):
         super().__init__()
         check_options(self, repeats, per_page=per_page)
-        self.folder, self.concept = Path(folder), check_text(concept, 'concept')
+        self.folder, self.concept = Path(folder), check_text(concept, 'concept', lines=False)
         self.annotator, self.is_simulated = check_text(str(annotator), 'annotator name'), not isinstance(annotator, str)
         self.per_page = sized(self.per_page if per_page is None else per_page, 'per_page', 1, 400)
         self.size = sized(self.size if size is None else size, 'size', 32, 2048)

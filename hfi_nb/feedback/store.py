@@ -37,7 +37,7 @@ def check_text(
     text:object, # what a person typed
     what:str='name', # how the error calls it
     limit:int=200, # longest length
-    lines:bool=False, # whether it may have several, and tabs
+    lines:bool=True, # whether it may have several, and tabs
 ) -> str: # the same text
     "Text without control characters, not blank, no longer than `limit`; else `HfiError`."
     control = '[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]' if lines else '[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]'
@@ -112,7 +112,7 @@ def _check_value(event:Event):
     if kind in ('label', 'repeat', 'review') and event.value is None and label not in (0, 1, None):
         raise HfiError(f'label {label!r} of {event.item}: use 1 for unwanted, 0 for fine')
     if kind == 'label' and label not in (0, 1): raise HfiError(f'{event.item} has no label: use 1, 0 or a skip event')
-    if kind == 'comment': check_text(event.value, 'comment', 10_000, lines=True)
+    if kind == 'comment': check_text(event.value, 'comment', 10_000)
     if kind == 'undo': check_text(event.value, 'batch to take back')
     if kind == 'rank' or kind == 'repeat' and event.value is not None: _check_ranking(event.value, event.item)
 
