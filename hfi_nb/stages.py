@@ -132,12 +132,16 @@ class Records:
         if not self.before: return ''
         return ' '.join(filter(None, [self.before.now(name), self.before.now(name.removeprefix('earlier '))]))
     def there(self, name:str) -> list:
-        "The files of a stage."
-        return sorted(f for pattern in STAGES[name].files for f in self.folder.glob(pattern))
+        "The files of a stage; `HfiError` for a folder in the place of one."
+        found = sorted(f for pattern in STAGES[name].files for f in self.folder.glob(pattern))
+        for f in found:
+            if not f.is_file(): raise HfiError(f'{f} is not a file: remove it, and run {STAGES[name].command} again')
+        return found
 
     def inputs(self, name:str) -> dict: # name → hash
         "What a stage reads, as it is now. Taken before the stage reads it, it shows what changed while the stage ran."
         now = self.at_once()
+        self.there(name) # what cannot be replaced is said before the work
         return {read: now.now(read) for read in STAGES[name].reads}
     @contextmanager
     def _changed(self): # → dict

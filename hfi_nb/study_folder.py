@@ -162,9 +162,12 @@ class StudyFiles(StudyFolder):
         found = RewardModel.load(self.folder/'reward.safetensors')
         if found.meta.get('clip') in ('', None, load_clip(self.clip).hash): return found
         raise HfiError(f'the reward of {self.folder} was learned with another CLIP: call fit_reward() again')
-    def images(self, ids:Iterable[str]) -> list[Image.Image]:
-        "Images by id."
-        records = self.records
+    def rows(self, ids:Iterable[str]) -> list: # of records
+        "The records of images by id; `HfiError` for one that is gone."
+        ids, records = list(ids), self.records
         if gone := [i for i in ids if i not in records]:
             raise HfiError(f'image {gone[0]!r} is gone from {self.folder}: run the stage that chose it again')
-        return [open_image(self.folder/records[i]['file']) for i in ids]
+        return [records[i] for i in ids]
+    def images(self, ids:Iterable[str]) -> list[Image.Image]:
+        "Images by id."
+        return [open_image(self.folder/record['file']) for record in self.rows(ids)]

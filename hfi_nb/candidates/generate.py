@@ -20,7 +20,8 @@ from tqdm.auto import tqdm
 
 from ..concept import as_texts
 from ..contents import Contents, content_hash
-from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image, read_jsonl
+from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, image_fault, make_folder, open_image
+from ..core import read_jsonl
 from ..locks import one_run, remove_leftovers
 from ..backbones.base import frame
 from ..backbones.loading import backbone_of, model_hash
@@ -146,24 +147,29 @@ def _own(folder:Path, there:dict) -> set: # ids
     if unknown:
         said.append(f'{len(unknown)} images were drawn by an older version ({unknown[0]} first): it is unknown whether '
                     'they have changed since; delete their files to draw them again')
-    main_only(contents.keep)
     for text in said if rank() == 0 else (): warnings.warn(f'{folder}: {text}', HfiWarning, stacklevel=4)
     return set(there)-set(other)
 
 def _generate_rows(pipe, rows:list, folder:Path, batch:int, settings:dict, listed, callback):
     "Generate the images of `rows`, turn by turn: a batch per process. Those `listed` are so in the manifest already."
-    def paint(part) -> list: # hashes of the files
+    def paint(part) -> list: # of each file: its hash, whether it is of one colour
         images = sample(pipe, [r['prompt'] for r in part], [r['seed'] for r in part], **settings)
         for row, im in zip(part, images, strict=True):
             with atomic(folder/row['file']) as scratch: im.save(scratch)
-        return [content_hash(folder/row['file']) for row in part]
+        return [(content_hash(folder/row['file']), image_fault(im) == 'blank')
+                for row, im in zip(part, images, strict=True)]
     batches = [rows[i:i+batch] for i in range(0, len(rows), batch)] # the same on any number of processes
     turns = [batches[i:i+world_size()] for i in range(0, len(batches), world_size())]
+    blank = []
     for turn in tqdm(turns, desc='generating', disable=not rows or rank() > 0):
         made, new = sum(map_ranks(paint, turn), []), sum(turn, [])
-        for row, found in zip(new, made, strict=True): row['hash'] = found
+        for row, (found, _) in zip(new, made, strict=True): row['hash'] = found
+        blank += [row['id'] for row, (_, one) in zip(new, made, strict=True) if one]
         main_only(lambda new=new: append_jsonl(folder/'images.jsonl', [r for r in new if listed.get(r['id']) != r]))
         if callback: callback(new)
+    if blank and rank() == 0:
+        warnings.warn(f'{len(blank)} of {len(rows)} new images are of one colour ({blank[0]} first): look at them, '
+                      'and at the settings', HfiWarning, stacklevel=4)
 
 # %% ../../nbs/03_images.ipynb #89723683
 def generate(
