@@ -82,6 +82,9 @@ def test_half_done(tmp_path):
     (tmp_path/'token-2.safetensors').write_text('2')
     assert records.why_stale('tokens') == 'the files of tokens were changed by hand'
     with pytest.raises(HfiError, match='has no evaluation yet: run `hfi evaluate'): records.check('evaluation')
+    (tmp_path/'reward.safetensors').mkdir() # no file can take its place
+    for ask in (records.state, records.inputs, records.check):
+        with pytest.raises(HfiError, match='reward.safetensors is not a file: remove it'): ask('reward')
 
 
 END = '''
