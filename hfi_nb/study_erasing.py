@@ -36,8 +36,9 @@ def read_selection(folder:Path) -> dict: # see `select`
     n, numbers, shares = len(found['top']), found['clusters'], [share for _, share in found['rejected']]
     fit = n == len(found['weights']) == len(numbers) > 0 and set(numbers) <= set(range(n))
     counts = all(0 < w < math.inf for w in found['weights']) and all(0 <= share <= 1 for share in shares)
-    if fit and counts: return found
-    raise HfiError(f'{folder}/selection.json is damaged (its parts do not fit): run `hfi reward {folder}` again')
+    why = '' if fit and counts else 'its parts do not fit' if counts else 'a weight is not above 0, or is no share'
+    if not why: return found
+    raise HfiError(f'{folder}/selection.json is damaged ({why}): run `hfi reward {folder}` again')
 
 # %% ../nbs/11c_study_erasing.ipynb #88d1e891
 def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
