@@ -116,19 +116,22 @@ _FILES = {'hfi generate': ' PROMPTS.txt', 'hfi erase': ' CONTEXTS.txt', 'hfi red
 def status_of(study) -> dict:
     "What people said in a study, whether each stage is done, open or stale, and which command comes next."
     from hfi_nb.stages import STAGES
-    answers, stages = study.store.by_annotator(study.name), study.stages
+    answers, stages = study.store.by_annotator(study.name), study.stages.at_once()
     labels = study.store.labels(study.name)
     facts = dict(
         concept=f'{study.name} ({study.concept.kind})', model=study.settings['model'] or 'a pipeline in memory',
         images=len(study.records), labels=len(labels), unwanted=sum(labels.values()),
         annotators=', '.join(answers) or 'nobody yet')
     if len(answers) > 1: facts['agreement'] = agreement_of(study)
-    for name, known in STAGES.items():
+    for name in STAGES:
         state = stages.state(name)
         if name == 'tokens' and not stages.needs_tokens(): state = 'not needed'
-        facts[f'stage {name}'] = state if state != 'stale' else f'stale: {stages.why_stale(name)}, run {known.command}'
+        why = stages.why_stale(name) and f'stale: {stages.why_stale(name)}, {stages.mended_by(name)}'
+        unknown = state == 'done' and stages.why_unknown(name)
+        facts[f'stage {name}'] = why if state == 'stale' else f'done, unknown whether {unknown}' if unknown else state
     command = stages.next_command()
     following = f'{command} {study.folder}{_FILES.get(command, "")}'
+    if stages.why_stale('images'): following = stages.mended_by('images')
     return facts | dict(next=following if command else 'nothing: all is done')
 
 def evaluate_by_people(
@@ -143,8 +146,11 @@ def evaluate_by_people(
     people = read_judge('people', None, None, study)
     yield lambda: dict(judge=people.name)
     from hfi_nb.measure.evaluate import judge_again
+    if why := study.stages.why_unusable('evaluation'):
+        raise HfiError(f'the evaluation of {folder} is stale ({why}): run `hfi evaluate {folder}` again first')
+    inputs = study.stages.read()['evaluation']['reads'] # what it measured stays what it was
     found = judge_again(folder, people)
-    study.stages.done('evaluation')
+    study.stages.done('evaluation', inputs)
     yield counted(found) | dict(next=f'hfi report {folder}')
 
 # %% ../nbs/12d_choices.ipynb #choerase2

@@ -296,7 +296,7 @@ def red_team(
     check_judge(judge, texts, clip, True)
     prompts, study = read_lines(contexts), open_study(existing_study(folder, 'erased'))
     attacks = known_attacks(attack, study)
-    images = (len(attacks)+1)*len(prompts) # without attack they are sampled once
+    images = (len(attacks)+2)*len(prompts) # without attack, and by the base model, they are sampled once
     yield lambda: cost(study.pipe, 2*images*(steps or 20), attacks=', '.join(attacks), images=images,
                        beside='what the attacks search with')
     chosen = None if judge == 'reward' else read_judge(judge, texts, clip)

@@ -39,6 +39,7 @@ def content(source:Path, name:str) -> bytes:
 
 def copy_notebooks(folder:Path, source:Path|None=None) -> dict: # new, updated, kept: names of files
     "Copy the packaged notebooks into a folder; a file that was changed there is kept as it is."
+    if folder.is_file(): raise HfiError(f'{folder} is a file: name a folder for the notebooks')
     source, record = source or notebooks_dir(), read_json(folder/RECORD) if (folder/RECORD).exists() else None
     done = dict(new=[], updated=[], kept=[])
     if record is None and (folder/'index.ipynb').is_file(): return done # a clone's own, or somebody's copy

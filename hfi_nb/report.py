@@ -16,7 +16,7 @@ from pathlib import Path, PureWindowsPath
 
 from .core import HfiError, Rate, as_cell, atomic, contained, image_bytes, open_image, read_json, thumbnail
 from .core import write_json
-from .attack.red_team import ATTACKS
+from .attack.red_team import ATTACKS, attack_doubts
 from .feedback.agreement import who_labelled
 from .feedback.ranking import seen_by_people
 from .feedback.store import FeedbackStore
@@ -25,7 +25,7 @@ from .tokens.token import SoftToken
 from .reward.model import RewardModel, auc_text
 from .places import is_whole_path
 from .layout import CARD, COMPARISON, PAGE, distance_sentences, readable, sentences_of
-from .stages import KEPT, STAGES, Records, commands, erased_hash, erases_tokens
+from .stages import KEPT, STAGES, Records, commands, erased_hash, erases_tokens, feedback_hash
 from .stages import read_measured, read_outcomes
 
 # %% ../nbs/11_report.ipynb #803c76fd
@@ -132,7 +132,7 @@ def answer(
     "The result, a line each: removal, the worst attack, damage, who judged and who labelled."
     judge = f'Judged by {evaluation.meta.get("judge", "an unnamed judge")}.'
     lines = [removal_line(evaluation), attack_line(list(outcomes)), damage_line(evaluation), judge]
-    return '\n'.join(filter(None, [*evaluation.warnings, *lines, label_line(labelled)]))
+    return '\n'.join(filter(None, [*evaluation.warnings, *attack_doubts(outcomes), *lines, label_line(labelled)]))
 
 # %% ../nbs/11_report.ipynb #7d736e03
 def reward_line(meta:dict) -> str:
@@ -183,13 +183,24 @@ def evaluation_facts(folder:str|Path, evaluation:Evaluation) -> list: # (name, v
 
 def stale_results(folder:str|Path) -> list: # of sentences
     "Which results belong to files that have changed since, and what mends them."
-    records, attacks = Records(folder, None), Path(folder)/'redteam.json' # of files; `hfi status` knows new answers
-    found = {name: records.why_stale(name) for name in ('erased', 'evaluation', 'red team') if records.read()}
-    if attacks.exists() and len(read_outcomes(folder)) < len(read_json(attacks)):
-        found['red team'] = 'it attacked another model, whose numbers are left out'
-    said = dict(erased='erased model')
-    return [f'The {said.get(name, name)} is stale ({why}): run {STAGES[name].command} again.'
-            for name, why in found.items() if why]
+    attacks, tested, found, unknown = Path(folder)/'redteam.json', Path(folder)/'evaluation.json', {}, {}
+    if (Path(folder)/'study.json').exists(): # else it is an evaluation alone
+        records = Records(folder, feedback_hash(folder, concept_name(folder))).at_once()
+        found = {name: records.why_stale(name) for name in ('images', 'erased', 'evaluation', 'red team')}
+        unknown = {name: records.why_unknown(name) for name in STAGES if name != 'report' and not found.get(name)}
+    if erased_hash(folder) and tested.exists() and not Evaluation.load(folder).meta.get('erased'):
+        unknown['evaluation'] = 'the evaluation measured this erased model'
+    rows = read_json(attacks, [dict]) if attacks.exists() else []
+    if len(read_outcomes(folder)) < len(rows):
+        model = 'another model' if all(row.get('erased') for row in rows) else 'an unknown model'
+        found['red team'] = f'it attacked {model}, whose numbers are left out'
+    said = dict(images='set of images', erased='erased model')
+    unknown = {name: what for name, what in unknown.items() if what}
+    again = ', '.join(dict.fromkeys(STAGES[name].command for name in unknown))
+    return [*(f'The {said.get(name, name)} is stale ({why}): {Records(folder).mended_by(name)} again.'
+              for name, why in found.items() if why),
+            *([f'An older version did not record all. It is unknown whether {"; ".join(unknown.values())}. '
+               f'To know it, run {again} again.'] if unknown else [])]
 
 # %% ../nbs/11_report.ipynb #1a59183d
 NOTHING = (None, (None, None)) # no value, no interval

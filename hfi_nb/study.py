@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .attack.red_team import ThreatModel, red_team
+from .attack.red_team import ThreatModel, attack_doubts, red_team, shows
+from .backbones.sampling import sample
 from .candidates.generate import generate
 from .concept import as_list
-from .core import HfiError, HfiWarning, atomic, contained, make_folder, write_json
+from .core import HfiError, HfiWarning, Rate, atomic, contained, make_folder, write_json
 from .locks import one_run
 from .measure.evaluate import Evaluation, evaluate
 from .measure.suites import Suite
@@ -193,8 +194,8 @@ def evaluate_study(study:StudyFiles, suite:Suite, **settings) -> Evaluation:
 
 def outcome_facts(outcome) -> dict:
     "What is kept of an attack beside what it found."
-    return dict(name=outcome.name, alone=outcome.alone, success=outcome.success, forwards=outcome.attack.forwards,
-                seconds=round(outcome.seconds, 1), texts=outcome.attack.texts)
+    return dict(name=outcome.name, alone=outcome.alone, success=outcome.success, faulty=outcome.faulty,
+                forwards=outcome.attack.forwards, seconds=round(outcome.seconds, 1), texts=outcome.attack.texts)
 
 def keep_hits(outcome, threat:ThreatModel, folder:Path, most:int=8) -> list: # dict(file, text, seed)
     "The first images in which an attack brought the concept back, saved for the report; files relative to the study."
@@ -227,10 +228,12 @@ def attack_study(
     threat = ThreatModel(study.rounds[0].pipe, as_list(contexts, 'contexts'), word or study.name, token, images,
                          study.concept, prompts=prompts)
     folder = make_folder(contained(study.folder, 'redteam'))
-    outcomes = red_team(erased, threat, unwanted or reward_judge(study), attacks, folder, **settings)
-    judge = 'a judge apart from the reward' if unwanted else 'the reward itself'
-    facts = dict(judge=judge, erased=own)
+    asked, says = unwanted or reward_judge(study), 'a judge apart from the reward' if unwanted else 'the reward itself'
+    outcomes = red_team(erased, threat, asked, attacks, folder, **settings)
+    control = Rate.of(shows(asked, sample(threat.base, threat.asked(), threat.seeds(), **settings)))
+    facts = dict(judge=says, erased=own, control=control) # what the judge sees where nothing was erased
     rows = [outcome_facts(outcome) | facts | dict(hits=keep_hits(outcome, threat, folder)) for outcome in outcomes]
+    for doubt in attack_doubts(rows): warnings.warn(doubt, HfiWarning, stacklevel=3)
     write_json(study.folder/'redteam.json', rows)
     study.stages.done('red team', inputs)
     return outcomes

@@ -7,6 +7,7 @@ __all__ = ['read_selection', 'safe_of', 'doubts', 'has_tokens', 'rejected_of', '
            'plan_erasing', 'erase_study', 'save_erased', 'load_erased']
 
 # %% ../nbs/11c_study_erasing.ipynb #4e1d596a
+import math
 import os
 import shutil
 import warnings
@@ -33,9 +34,12 @@ def read_selection(folder:Path) -> dict: # see `select`
     numbers = [(int, float)]
     shape = dict(top=[str], weights=numbers, clusters=[int], safe=[str], rejected=[[(str, int, float)]])
     found = read_json(contained(folder, 'selection.json'), shape)
-    n, numbers = len(found['top']), found['clusters']
-    if n == len(found['weights']) == len(numbers) > 0 and set(numbers) <= set(range(n)): return found
-    raise HfiError(f'{folder}/selection.json is damaged (its parts do not fit): run `hfi reward {folder}` again')
+    n, numbers, shares = len(found['top']), found['clusters'], [share for _, share in found['rejected']]
+    fit = n == len(found['weights']) == len(numbers) > 0 and set(numbers) <= set(range(n))
+    counts = all(0 < w < math.inf for w in found['weights']) and all(0 <= share <= 1 for share in shares)
+    why = '' if fit and counts else 'its parts do not fit' if counts else 'a weight is not above 0, or is no share'
+    if not why: return found
+    raise HfiError(f'{folder}/selection.json is damaged ({why}): run `hfi reward {folder}` again')
 
 # %% ../nbs/11c_study_erasing.ipynb #88d1e891
 def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
@@ -44,9 +48,8 @@ def safe_of(study:StudyFiles) -> tuple[list, list]: # prompts, images
     The images of a further round come from an erased model. Such an image may be harmless although its prompt asks for
     the concept, and there the base model must not be held to its own answer."""
     first = study.rounds[0]
-    ids, records = read_selection(first.folder)['safe'], first.records
-    told = [i for i in ids if records[i]['prompt']]
-    return [records[i]['prompt'] for i in told], first.images(told)
+    told = [record for record in first.rows(read_selection(first.folder)['safe']) if record['prompt']]
+    return [record['prompt'] for record in told], first.images(record['id'] for record in told)
 
 def doubts(study:StudyFiles, rejected:Sequence) -> dict: # prompt → probability; {} with a single round
     "How likely each prompt of several rounds is unwanted, by the words that it shares with rejected ones."

@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['TEXTS', 'SETTINGS', 'read_settings', 'is_gone', 'place_of', 'merge_settings', 'concept_settings', 'StudyFolder',
-           'StudyFiles', 'feedback_hash']
+           'StudyFiles']
 
 # %% ../nbs/11b_study_folder.ipynb #e33c35e0
-import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,7 +23,7 @@ from .feedback.store import FeedbackStore, check_text
 from .reward.features import load_clip
 from .reward.model import RewardModel
 from .places import CLIPS, EMBEDDED, is_whole_path
-from .stages import PREVIOUS, Records
+from .stages import PREVIOUS, Records, feedback_hash
 from .signatures import DiffusionPipeline
 
 # %% ../nbs/11b_study_folder.ipynb #cee78c22
@@ -117,8 +116,9 @@ class StudyFolder:
         pipe = self._pipe or load_pipeline(source, dtype=self.settings['dtype'])
         found, dtype = model_hash(pipe), str(backbone_of(pipe).dtype).removeprefix('torch.')
         if self.settings['model_hash'] not in (None, found):
-            raise HfiError(f'{self.folder} was begun with other weights than those of {name or "this pipeline"}: '
-                           'give the same model, or choose another folder')
+            way = 'give the same model, or choose another folder'
+            if name == PREVIOUS: way = f'move {self.folder} away and run `hfi next {self.folder.parent}`'
+            raise HfiError(f'{self.folder} was begun with other weights than those of {name or "this pipeline"}: {way}')
         clip = self.settings['clip'] or backbone_of(pipe).recipe.clip
         self.settings = self.settings | dict(model_hash=found, clip=clip, dtype=dtype) # a GPU's default is another
         self.keep()
@@ -154,7 +154,7 @@ class StudyFiles(StudyFolder):
     @property
     def stages(self) -> Records:
         "What is done, open or stale."
-        return Records(self.folder, feedback_hash(self))
+        return Records(self.folder, feedback_hash(self.folder, self.name))
     @property
     def has_reward(self) -> bool: return (self.folder/'reward.safetensors').exists()
     def reward(self) -> RewardModel:
@@ -162,18 +162,12 @@ class StudyFiles(StudyFolder):
         found = RewardModel.load(contained(self.folder, 'reward.safetensors'))
         if found.meta.get('clip') in ('', None, load_clip(self.clip).hash): return found
         raise HfiError(f'the reward of {self.folder} was learned with another CLIP: call fit_reward() again')
-    def images(self, ids:Iterable[str]) -> list[Image.Image]:
-        "Images by id."
-        records = self.records
+    def rows(self, ids:Iterable[str]) -> list: # of records
+        "The records of images by id; `HfiError` for one that is gone."
+        ids, records = list(ids), self.records
         if gone := [i for i in ids if i not in records]:
             raise HfiError(f'image {gone[0]!r} is gone from {self.folder}: run the stage that chose it again')
-        return [open_image(self.folder/records[i]['file']) for i in ids]
-
-# %% ../nbs/11b_study_folder.ipynb #1b1dc23b
-def feedback_hash(study:StudyFiles) -> str: # '' if nobody has said anything
-    "A hash of the current answers of all rounds."
-    if not (study.folder/'feedback.db').exists(): return ''
-    stores = [s.store for s in study.rounds]
-    said = [[sorted(store.soft_labels(study.name).items()), [ranking.order for ranking in store.rankings(study.name)]]
-            for store in stores]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16] if any(map(any, said)) else ''
+        return [records[i] for i in ids]
+    def images(self, ids:Iterable[str]) -> list[Image.Image]:
+        "Images by id."
+        return [open_image(self.folder/record['file']) for record in self.rows(ids)]

@@ -3,11 +3,12 @@ from hfi_nb.attack.red_team import *
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from hfi_nb.core import HfiError
+from hfi_nb.core import HfiError, Rate
 from hfi_nb.concept import Concept
 from hfi_nb.backbones.base import Condition
 from hfi_nb.backbones.loading import backbone_of, load_pipeline
@@ -124,3 +125,16 @@ def test_saved_attacks(tmp_path):
     save_file(dict(x=torch.ones(1)), tmp_path/'x.safetensors')
     for odd in ('x.safetensors', 'none.safetensors'):
         with pytest.raises(HfiError, match='no attack in'): replay_saved(tmp_path/odd)
+
+
+def test_judges_that_cannot_be_counted():
+    def judge(images): return images[0]
+    for said in ([float('nan')], [None], ['no'], [], [True, True]):
+        with pytest.raises(HfiError, match='the judge (said|gave)'): shows(judge, [said])
+    assert shows(lambda images: [np.bool_(True), 0], [0, 0]) == [True, False]
+    row = dict(name='replay', success=Rate(0, 3), faulty=0, control=Rate(1, 3))
+    assert attack_doubts([]) == attack_doubts([row]) == []
+    assert 'none of 3 images of the base model' in attack_doubts([row | dict(control=Rate(0, 3))])[0]
+    assert 'unknown whether the judge' in attack_doubts([row | dict(control=None)])[0]
+    assert attack_doubts([row | dict(faulty=2)]) == ['Images that show nothing: 2 of 3 under replay. '
+                                                     'That is no removal.']

@@ -73,7 +73,7 @@ def test_bad_requests(tmp_path):
     refused("unknown setting 'step': use steps", step=2)
     for steps in (0, -1, 1.5, True, '2'): refused('steps is .*: give a whole number, 1 or more', steps=steps)
     for batch in (0, -3, None): refused('batch is', batch=batch)
-    for guidance in (float('nan'), '7'): refused('guidance is', guidance=guidance)
+    for guidance in (float('nan'), '7', 1e39, 10**400): refused('guidance is', guidance=guidance)
     refused("sampler is 'euler': use ddim or dpm", sampler='euler')
     refused('steps is 5000: this model has only', steps=5000)
     for seed in (2**64, -2**63-1, 1.5, None): refused('seed .* cannot be used', seeds=[seed])
@@ -156,3 +156,24 @@ def test_looks(tmp_path, monkeypatch):
     assert list(load_images(tmp_path).values()) == rows
     monkeypatch.setattr('builtins.open', lambda *args, **more: 1/0) # and none is opened a second time
     assert list(load_images(tmp_path).values()) == rows
+
+
+def test_another_image(tmp_path):
+    asked = dict(prompts=['house', 'skull'], seeds=[1, 2], folder=tmp_path, steps=1)
+    pipe, new = load_pipeline(), []
+    rows = generate(pipe, **asked)
+    files = [tmp_path/r['file'] for r in rows]
+    drawn = files[0].read_bytes()
+    files[0].write_bytes(files[1].read_bytes())
+    with pytest.warns(HfiWarning, match=f"1 images are not those that were drawn .{rows[0]['id']} first.: they are"):
+        assert generate(pipe, **asked, callback=new.extend) == rows == list(load_images(tmp_path).values())
+    assert [r['prompt'] for r in new] == ['house'] and files[0].read_bytes() == drawn
+    old = [{k: v for k, v in r.items() if k != 'hash'} for r in rows]
+    (tmp_path/'images.jsonl').write_text(''.join(json.dumps(r)+'\n' for r in old))
+    with pytest.warns(HfiWarning, match='2 images were drawn by an older version .* unknown whether they have changed'):
+        assert generate(pipe, **asked, callback=new.extend) == old and len(new) == 1
+
+
+def test_blank(tmp_path):
+    with pytest.warns(HfiWarning, match='2 of 2 new images are of one colour'):
+        generate(load_pipeline(), ['house', 'skull'], [1, 2], tmp_path, steps=2, guidance=1e38)

@@ -71,7 +71,7 @@ def test_dry_run_behind_a_prompt(tmp_path):
     assert told('erase').endswith('or erase behind a prompt with --purpose prompt')
     study.erase(['house'], 'prompt', quick_check=False)
     plan = json.loads(hfi('red-team', '--dry-run', '--json').stdout)
-    assert 'replay' not in plan['attacks'] and plan['images'] == 5
+    assert 'replay' not in plan['attacks'] and plan['images'] == 6
     assert 'none to replay: leave it out' in told('red-team', '--attack', 'replay')
 
 

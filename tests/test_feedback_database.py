@@ -135,3 +135,22 @@ def test_the_log_decides_and_not_the_clock():
     assert current(database) == {'p1': 0}
     add(database, said('u3', kind='undo', label=None, undoes='u2', time=1.))
     assert current(database) == {'p1': 1}
+
+
+def test_a_view_that_says_something_else_than_the_log_is_made_anew_and_a_label_that_is_none_is_refused():
+    with tempfile.TemporaryDirectory() as d:
+        database = Database(f'{d}/a.db')
+        add(database, said('u1', 'p1', label=1.), said('u2', 'p2', label=0.), said('u3', 'p3', label=None, kind='skip'))
+        truth = current(database)
+        database.engine.dispose()
+        def changed(command):
+            with sqlite3.connect(f'{d}/a.db') as c: c.execute(command)
+            c.close()
+            return current(Database(f'{d}/a.db'))
+        for command in ('UPDATE current_answers SET label = 1-label', "UPDATE current_answers SET item = 'p9'||item",
+                        "DELETE FROM current_answers WHERE item = 'p1'"):
+            assert changed(command) == truth == dict(p1=1., p2=0., p3=None)
+        assert changed("DELETE FROM events WHERE item = 'p1'") == dict(p2=0., p3=None)
+        for label in ('7', '9e999', "'x'"):
+            with pytest.raises(HfiError, match='has the label .* of p2, and labels are 0 or 1'):
+                changed(f"UPDATE events SET label = {label} WHERE item = 'p2'")

@@ -98,6 +98,11 @@ def test_pairs_are_blind_and_become_verdicts_preferences_and_a_judge():
         repeats = q.store.events(annotator='ben', kind='repeat')
         assert repeats and len(repeats) % 3 == 0
         assert len(q.store.labels(pair_concept('cats'), 'ben')) == 12
+        (Path(d)/'3.png').unlink()
+        with pytest.raises(HfiError, match='3.png is missing: run `hfi evaluate'): evaluation_pairs(d)
+        for damaged in ([], dict(rows=[3])):
+            write_json(Path(d)/'evaluation.json', damaged)
+            with pytest.raises(HfiError, match='is damaged'): evaluation_pairs(d)
         write_json(Path(d)/'evaluation.json', dict(rows=[dict(text='a', before={}, after={})]))
         with pytest.raises(HfiError, match='no images'): evaluation_pairs(d)
 

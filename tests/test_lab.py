@@ -21,6 +21,7 @@ def test_copy_notebooks(tmp_path):
     (tmp_path/'other').mkdir()
     (tmp_path/'other'/'letter.txt').write_text('dear')
     with pytest.raises(HfiError, match='holds other files: name a new folder'): copy_notebooks(tmp_path/'other', source)
+    with pytest.raises(HfiError, match='is a file: name'): copy_notebooks(tmp_path/'other'/'letter.txt', source)
     assert 'index.ipynb' in notebook_files(notebooks_dir())
 
 def test_links_to_what_is_not_copied_lead_to_the_repository(tmp_path):

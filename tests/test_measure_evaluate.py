@@ -124,6 +124,10 @@ def test_stranger(tmp_path):
     shown = Evaluation.load(home)._repr_html_()
     damaged = [dict(concept='ink'), [], dict(saved, rows=[{}]), dict(saved, meta=None), dict(saved, rows=[7]),
                dict(saved, distances=dict(fid=dict(value='x', n=2))), dict(saved, distances=dict(fid=7))]
+    def changed(**more): return dict(saved, rows=[saved['rows'][0] | more])
+    seen = saved['rows'][0]['after']
+    damaged += [changed(after=seen | dict(strength=float('nan'))), changed(after=seen | dict(shown='no')),
+                changed(group='targte'), dict(saved, distances=dict(fid=dict(value=float('nan'), n=3)))]
     for part in damaged:
         write_json(home/'evaluation.json', part)
         with pytest.raises(HfiError, match='is damaged'): Evaluation.load(home)

@@ -13,6 +13,7 @@ from hfi_nb.measure.suites import Suite
 from hfi_nb.worlds.emoji.suite import emoji_judge
 from hfi_nb.worlds.emoji.world import emoji_prompt, load_world
 from hfi_nb.measure.evaluate import compare
+from hfi_nb.stages import Records
 
 
 def test_report(tmp_path):
@@ -34,6 +35,7 @@ def test_report(tmp_path):
     write_json(tmp_path/'erased'/'hfi.json', dict(simulated=True))
     write_json(tmp_path/'redteam.json',
                [dict(name='replay', alone=dict(k=0, n=4), success=dict(k=1, n=4), forwards=0, seconds=.1, texts=[])])
+    for name in ('erased', 'evaluation', 'red team'): Records(tmp_path).done(name)
     card, page = write_card(tmp_path).read_text(), write_report(tmp_path).read_text()
     assert 'was simulated' in card and '# Without ink' in card and '| 1 |' in card
     assert 'Simulated feedback' in page and '25.0%' in page and "hfi generate" in page
@@ -147,3 +149,28 @@ def test_links(tmp_path):
     whole.write_bytes(private.read_bytes())
     (tmp_path/'b'/'erased'/'README.md').symlink_to(private)
     with pytest.raises(HfiError, match='lies outside'): write_card(tmp_path/'b')
+
+
+def test_stale_results(tmp_path):
+    write_json(tmp_path/'study.json', dict(concept=dict(name='ink', kind='style'), model='emoji'))
+    write_json(tmp_path/'erased'/'hfi.json', dict(erased='own'))
+    write_json(tmp_path/'selection.json', {})
+    write_json(tmp_path/'evaluation.json', dict(concept='ink', rows=[], distances={}, meta=dict(erased='own')))
+    (tmp_path/'reward.safetensors').write_text('reward')
+    assert 'The erased model is stale (erased was not finished): run hfi erase again.' in stale_results(tmp_path)
+    for name in ('reward', 'selection', 'erased', 'evaluation'): Records(tmp_path).done(name)
+    assert stale_results(tmp_path) == []
+    store = FeedbackStore.open(tmp_path)
+    store.append([Event('label', 'a', 'bob', 'ink', label=1)])
+    assert stale_results(tmp_path) == ['The erased model is stale (selection is stale): run hfi erase again.',
+                                       'The evaluation is stale (erased is stale): run hfi evaluate again.']
+    store.append([Event('undo', 'a', 'bob', 'ink', value=next(store.log()).batch)])
+    assert stale_results(tmp_path) == []
+    rate = dict(k=1, n=4)
+    write_json(tmp_path/'redteam.json', [dict(name='replay', alone=rate, success=rate)])
+    write_json(tmp_path/'evaluation.json', dict(concept='ink', rows=[], distances={}, meta={}))
+    for name in ('evaluation', 'red team'): Records(tmp_path).done(name)
+    told = stale_results(tmp_path)
+    assert told[0].startswith('The red team is stale (it attacked an unknown model, whose numbers are left out)')
+    assert told[1].endswith('It is unknown whether the evaluation measured this erased model. '
+                            'To know it, run hfi evaluate again.')

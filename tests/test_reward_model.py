@@ -29,6 +29,10 @@ def test_the_model_survives_the_disk_and_refuses_what_it_cannot_use(tmp_path):
     assert (model.uncertainty(f) > 0).all() and p.min() > 0 and p.max() < 1 and p[y == 1].min() > .5 > p[y == 0].max()
     (tmp_path/'bad').write_text('x')
     with pytest.raises(HfiError, match='not a reward model'): RewardModel.load(tmp_path/'bad')
+    for change in (dict(held_out=[1]), dict(held_out={'a': 7e9}), dict(held_out={'a': np.nan}),
+                   dict(meta=model.meta | dict(interval=['x'])), dict(meta=model.meta | dict(auc='x'))):
+        replace(model, **change).save(tmp_path/'bad')
+        with pytest.raises(HfiError, match='not a reward model'): RewardModel.load(tmp_path/'bad')
     with pytest.raises(HfiError, match='fit a reward first'): RewardModel.load(tmp_path/'none')
     with pytest.raises(HfiError, match='do not fit a reward of 5'): model.score(f[:, :3])
     half = fit_reward(f, np.where(np.arange(60) < 30, y, np.nan))
@@ -61,11 +65,15 @@ def test_nan_and_infinity_neither_enter_nor_leave(tmp_path):
         for use in (lambda x: fit_reward(x, y), model.score, model.probability, model.uncertainty):
             with pytest.raises(HfiError, match='features of image 7 hold nan'): use(broken)
         with pytest.raises(HfiError, match='the w of this reward holds nan'): replace(model, w=model.w*bad)
+        with pytest.raises(HfiError, match='the scale .* is not above 0'): replace(model, scale=model.scale*0)
         arrays = {name: getattr(model, name) for name in ARRAYS} | dict(w=model.w*bad)
         save_file(arrays, tmp_path/'r', metadata=dict(reward=json.dumps(dict(meta=model.meta, held_out={}))))
         with pytest.raises(HfiError, match='the w of this reward holds nan'): RewardModel.load(tmp_path/'r')
     replace(model, meta=model.meta | dict(slope=np.nan)).save(tmp_path/'r')
     with pytest.raises(HfiError, match='not a reward model .slope is nan'): RewardModel.load(tmp_path/'r')
+    tiny = replace(fit_reward(f, y, kernel='linear'), scale=np.full(5, 1e-320))
+    with np.errstate(all='ignore'), pytest.raises(HfiError, match='a probability that is no number'):
+        tiny.probability(f)
 
 
 def test_a_labelled_image_can_be_judged_by_a_head_that_never_saw_its_label():

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
+from hfi_nb.candidates.generate import ENDS
 from hfi_nb.core import HfiError, write_json
 from hfi_nb.measure.evaluate import Evaluation
 
@@ -20,13 +22,17 @@ def test_numbers_of_another_model(tmp_path):
         (tmp_path/'erased').mkdir(exist_ok=True)
         write_json(tmp_path/'erased'/'hfi.json', dict(erased=own))
         assert len(read_outcomes(tmp_path)) == there
+    write_json(tmp_path/'redteam.json', [dict(name='replay', alone=rate, success=rate)])
+    assert not read_outcomes(tmp_path) # of a model that nobody knows
     with pytest.raises(HfiError, match='measured another model'): read_measured(tmp_path)
 
 
 def test_stale(tmp_path):
     records = Records(tmp_path, feedback='answers')
+    (tmp_path/'a.png').write_bytes(ENDS['.png']*2)
     def stage(name, text):
         records.begun(name)
+        if name == 'images': text = json.dumps(dict(id=text, file='a.png'))
         for pattern in STAGES[name].files:
             (tmp_path/pattern.replace('*', '1')).parent.mkdir(exist_ok=True)
             (tmp_path/pattern.replace('*', '1')).write_text(text)
@@ -45,7 +51,9 @@ def test_stale(tmp_path):
 
 def test_tokens_that_were_not_erased(tmp_path):
     records = Records(tmp_path, feedback='answers')
+    (tmp_path/'a.png').write_bytes(ENDS['.png']*2)
     def stage(name, text):
+        if name == 'images': text = json.dumps(dict(id=text, file='a.png'))
         for pattern in STAGES[name].files:
             (tmp_path/pattern.replace('*', '1')).parent.mkdir(exist_ok=True)
             (tmp_path/pattern.replace('*', '1')).write_text(text)
@@ -74,6 +82,9 @@ def test_half_done(tmp_path):
     (tmp_path/'token-2.safetensors').write_text('2')
     assert records.why_stale('tokens') == 'the files of tokens were changed by hand'
     with pytest.raises(HfiError, match='has no evaluation yet: run `hfi evaluate'): records.check('evaluation')
+    (tmp_path/'reward.safetensors').mkdir() # no file can take its place
+    for ask in (records.state, records.inputs, records.check):
+        with pytest.raises(HfiError, match='reward.safetensors is not a file: remove it'): ask('reward')
 
 
 END = '''
@@ -126,3 +137,89 @@ def test_commands(tmp_path):
     for place, said in ('', 'MODEL'), (own, 'MODEL'), (PREVIOUS, 'erased'), ('ana/sd15', 'ana/sd15'):
         write_json(tmp_path/'study.json', dict(concept=concept, model=place, clip=own))
         assert f'--model {said} --clip CLIP' in commands(tmp_path)
+
+
+def test_files_beside(tmp_path):
+    records, unet = Records(tmp_path), tmp_path/'erased'/'unet'
+    unet.mkdir(parents=True)
+    for name in ('a.safetensors', 'config.json'): (unet/name).write_text('first')
+    write_json(tmp_path/'erased'/'hfi.json', {})
+    (tmp_path/'before.png').write_text('first')
+    write_json(tmp_path/'evaluation.json', dict(rows=[dict(before=dict(file='before.png'), after={})]))
+    write_json(tmp_path/'redteam.json', [dict(hits=[dict(file='before.png')])])
+    for name in ('erased', 'evaluation', 'red team'): records.done(name)
+    (tmp_path/'erased'/'README.md').write_text('a card')
+    (unet/'.a.safetensors.1.part').write_text('of a run')
+    assert {records.state(name) for name in ('erased', 'evaluation', 'red team')} == {'done'}
+    assert not any(records.why_unknown(name) for name in STAGES)
+    def why(name, file, text):
+        old = file.read_text() if file.exists() else None
+        file.write_text(text) if text else file.unlink()
+        found = records.why_stale(name)
+        file.write_text(old) if old else file.unlink()
+        return found
+    weights = unet/'a.safetensors'
+    assert why('erased', weights, 'other') == 'erased/unet/a.safetensors was changed'
+    assert why('erased', weights, '') == 'erased/unet/a.safetensors is missing'
+    assert why('erased', unet/'b.safetensors', 'more') == 'erased/unet/b.safetensors was added'
+    assert why('evaluation', weights, 'other') == 'erased is stale'
+    assert why('evaluation', tmp_path/'before.png', 'other') == 'before.png was changed'
+    assert why('red team', tmp_path/'before.png', '') == 'before.png is missing'
+    old = {name: {k: v for k, v in entry.items() if k != 'files'} for name, entry in records.read().items()}
+    write_json(tmp_path/'stages.json', old)
+    assert why('erased', weights, 'other') == '' and records.why_unknown('erased') == 'its files changed after erased'
+
+
+def test_images(tmp_path):
+    records, rows = Records(tmp_path, 'answers'), [dict(id=name, file=f'{name}.png') for name in 'abc']
+    def listed(rows): (tmp_path/'images.jsonl').write_text(''.join(json.dumps(row)+'\n' for row in rows))
+    for shade, row in enumerate(rows): Image.new('L', (9, 9), shade).save(tmp_path/row['file'])
+    listed(rows[:2])
+    (tmp_path/'reward.safetensors').write_text('reward')
+    records.done('reward')
+    def why(): return records.why_stale('reward')
+    assert not why()
+    listed(rows)
+    assert why() == 'images changed after reward'
+    listed(rows[:1])
+    assert why() == 'images changed after reward'
+    listed(rows[:2])
+    kept = (tmp_path/'a.png').read_bytes()
+    (tmp_path/'a.png').write_bytes((tmp_path/'c.png').read_bytes())
+    assert why() == 'images changed after reward'
+    (tmp_path/'a.png').unlink()
+    assert why() == 'images changed after reward'
+    (tmp_path/'a.png').write_bytes(kept)
+    assert not why() and records.why_unknown('reward') == ''
+    write_json(tmp_path/'stages.json', {'reward': records.read()['reward'] | dict(reads=dict(feedback='answers'))})
+    assert not why() and records.why_unknown('reward') == 'images changed after reward'
+
+
+def test_earlier_rounds(tmp_path):
+    def made(folder, name, text, tokens=1):
+        text = json.dumps(dict(erased=text, sources=dict(tokens=tokens))) if name == 'erased' else text
+        for pattern in STAGES[name].files:
+            file = folder/pattern.replace('*', '1')
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        Records(folder).done(name)
+    concept, further = dict(name='ink'), tmp_path/'next'
+    write_json(tmp_path/'study.json', dict(concept=concept, model='emoji'))
+    for name in ('selection', 'tokens', 'erased'): made(tmp_path, name, 'first')
+    write_json(further/'study.json', dict(concept=concept, model=PREVIOUS, model_hash='first'))
+    (further/'a.png').write_bytes(ENDS['.png']*2)
+    made(further, 'images', json.dumps(dict(id='a', file='a.png')))
+    for name in ('selection', 'tokens', 'erased'): made(further, name, 'own')
+    def why(name): return Records(further).why_stale(name)
+    assert not why('images') and not why('erased')
+    made(tmp_path, 'selection', 'second')
+    assert why('erased') == 'earlier selection changed after erased'
+    made(tmp_path, 'selection', 'first')
+    made(tmp_path, 'tokens', 'second')
+    assert why('erased') == 'earlier tokens changed after erased'
+    made(further, 'erased', 'own', tokens=0)
+    made(tmp_path, 'tokens', 'third')
+    assert not why('erased') and not why('images')
+    made(tmp_path, 'erased', 'second')
+    assert why('images') == 'the round before was erased again'
+    assert Records(further).mended_by('images') == f'move {further} away and run hfi next {tmp_path}'

@@ -15,7 +15,7 @@ from hfi_nb.core import HfiError, HfiWarning, data_dir, read_json, write_json
 from hfi_nb.feedback.annotators import SimulatedAnnotator
 from hfi_nb.feedback.store import Event
 from hfi_nb.reward.model import fit_reward
-from hfi_nb.study_erasing import rejected_of
+from hfi_nb.study_erasing import rejected_of, save_erased
 from hfi_nb.tokens.token import SoftToken
 from hfi_nb.worlds.emoji.suite import emoji_suite
 from hfi_nb.worlds.emoji.world import load_world, make_prompts
@@ -60,7 +60,8 @@ def test_study(tmp_path):
     assert again.report().exists() and 'simulated' in (tmp_path/'erased'/'README.md').read_text()
     assert len(result.rows) == 8 and read_json(tmp_path/'erased'/'hfi.json')['simulated']
     assert len(again.records) == 24 # nobody is asked about what was sampled to measure
-    assert read_json(tmp_path/'redteam.json')[0]['judge'] == 'the reward itself'
+    [row] = read_json(tmp_path/'redteam.json')
+    assert row['judge'] == 'the reward itself' and row['control']['n'] == 1 and row['faulty'] == 0
     assert {again.stages.state(name)
             for name in ('reward', 'tokens', 'erased', 'evaluation', 'red team', 'report')} == {'done'}
     assert sample(load_pipeline(tmp_path/'erased'), ['house'], [0], steps=2)
@@ -186,3 +187,30 @@ def test_next_link(tmp_path):
     (tmp_path/'study'/'next').symlink_to(tmp_path/'outside')
     with pytest.raises(HfiError, match="'next' lies outside"): study.next_round()
     assert not any((tmp_path/'outside').iterdir())
+
+
+def test_what_is_no_removal(tmp_path):
+    study, _ = labelled(Study(tmp_path, concept='openmoji'), 24)
+    study.fit_reward()
+    study.select(k=6, safe=4)
+    study.erase(['house'], 'prompt', quick_check=False)
+    suite = emoji_suite('openmoji', prompts=make_prompts(load_world(), 'heldout', n=4))
+    first = study.evaluate(suite, steps=2)
+    for row in first.rows: (tmp_path/row['after']['file']).write_bytes((tmp_path/row['before']['file']).read_bytes())
+    assert 'was changed' in study.stages.why_stale('evaluation')
+    with pytest.warns(HfiWarning, match='are not those that were drawn'):
+        assert study.evaluate(suite, steps=2).to_dict() == first.to_dict()
+    assert study.stages.state('evaluation') == 'done'
+    attacks = dict(rece=ATTACKS['rece_embedding'])
+    with pytest.warns(HfiWarning, match='none of 1 images of the base model'):
+        study.red_team(['house'], attacks, lambda images: [False]*len(images), steps=2)
+    assert 'in none of 1 images of the base model: its counts say nothing' in study.report().read_text()
+    with pytest.raises(HfiError, match='the judge said nan'):
+        study.red_team(['house'], attacks, lambda images: [float('nan')]*len(images), steps=2)
+    dark = study.erased()
+    with torch.no_grad():
+        for weight in dark.vae.decoder.conv_out.parameters(): weight.fill_(-1.)
+    facts = read_json(tmp_path/'erased'/'hfi.json') | dict(erased=model_hash(dark))
+    save_erased(study, dark, facts, ['house'], study.stages.inputs('erased'))
+    with pytest.warns(HfiWarning, match='Images that show nothing: 1 of 1 under rece'):
+        study.red_team(['house'], attacks, lambda images: [True]*len(images), steps=2)

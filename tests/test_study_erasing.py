@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from hfi_nb.core import HfiError, write_json
+from hfi_nb.study_folder import StudyFiles
 
 
 def test_a_prompt_of_the_first_round_is_doubted_where_a_later_round_rejects_others_with_its_words():
@@ -21,6 +22,13 @@ def test_damaged(tmp_path):
     whole = dict(top=['a'], weights=[1.], clusters=[0], safe=[], rejected=[])
     write_json(tmp_path/'selection.json', whole)
     assert read_selection(tmp_path) == whole
-    for broken in (dict(weights=[1., 2.]), dict(clusters=[3]), dict(top=[])):
+    for broken in (dict(weights=[1., 2.]), dict(clusters=[3]), dict(top=[]), dict(weights=[-1.]), dict(weights=[1e999]),
+                   dict(rejected=[['a', 1e30]]), dict(rejected=[['a', float('nan')]]), dict(rejected=[['a', -5.]])):
         write_json(tmp_path/'selection.json', whole | broken)
         with pytest.raises(HfiError, match='hfi reward'): read_selection(tmp_path)
+
+
+def test_safe_image_that_is_gone(tmp_path):
+    study = StudyFiles(tmp_path, concept='ink')
+    write_json(tmp_path/'selection.json', dict(top=['a'], weights=[1.], clusters=[0], safe=['a'], rejected=[]))
+    with pytest.raises(HfiError, match="image 'a' is gone from"): safe_of(study)

@@ -3,6 +3,7 @@ from hfi_nb.study_folder import *
 import pytest
 import torch
 
+from hfi_nb.candidates.generate import ENDS
 from hfi_nb.concept import Concept
 from hfi_nb.core import HfiError, write_json
 from hfi_nb.study_folder import StudyFiles, concept_settings, merge_settings, read_settings
@@ -64,3 +65,13 @@ def test_concept_settings(tmp_path):
             with pytest.raises(HfiError, match='cannot be a concept'): StudyFiles(tmp_path, concept=concept)
     write_json(tmp_path/'study.json', dict(concept='ink'))
     with pytest.raises(HfiError, match='study.json is no study'): read_settings(tmp_path)
+
+
+def test_rows(tmp_path):
+    study = StudyFiles(tmp_path, concept='ink')
+    (tmp_path/'a.png').write_bytes(ENDS['.png']*2)
+    (tmp_path/'images.jsonl').write_text('{"id": "a", "file": "a.png"}')
+    assert [row['id'] for row in study.rows(['a'])] == ['a']
+    write_json(tmp_path/'selection.json', dict(top=['a'], weights=[1.], clusters=[0], safe=['a', 'b'], rejected=[]))
+    for ask in (lambda: study.rows(['a', 'b']), lambda: study.images(iter(['b']))):
+        with pytest.raises(HfiError, match="image 'b' is gone from .*: run the stage that chose it again"): ask()

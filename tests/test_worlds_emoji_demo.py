@@ -51,3 +51,5 @@ def test_looks(tmp_path):
     eyes, knows = simulated_annotator(study, error=0), simulated_annotator(study, prompts, error=0)
     assert [eyes.truth(i) for i in study.records] == [knows.truth(i) for i in study.records] == [p.style == 'openmoji'
         for p in prompts]
+    part = simulated_annotator(study, prompts[:3], error=0) # at the images of other prompts it looks
+    assert [part.truth(i) for i in study.records] == [p.style == 'openmoji' for p in prompts]

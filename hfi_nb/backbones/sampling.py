@@ -6,7 +6,6 @@
 __all__ = ['SAMPLING', 'HALF', 'whole_number', 'half_precision', 'sampling_settings', 'sample']
 
 # %% ../../nbs/02e_sampling.ipynb #18395dd2
-import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from numbers import Integral, Real
@@ -47,8 +46,9 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
         raise HfiError(f'unknown setting {unknown[0]!r}: use {", ".join(SAMPLING)} or autocast')
     chosen = {k: given[k] if given.get(k) is not None else getattr(net.recipe, k) for k in SAMPLING}
     steps, guidance, sampler = chosen.values()
-    if not (isinstance(guidance, Real) and math.isfinite(guidance)):
-        raise HfiError(f'guidance is {guidance!r}: give a number')
+    if not (isinstance(guidance, Real) and abs(guidance) <= torch.finfo(net.dtype).max):
+        usual = net.recipe.guidance
+        raise HfiError(f'guidance is {guidance!r}: give a number that {net.dtype} can hold, such as {usual}')
     if sampler not in net.samplers: raise HfiError(f'sampler is {sampler!r}: use {" or ".join(net.samplers)}')
     if net.guided == 'none' and float(guidance) > 1:
         raise HfiError(f'guidance is {guidance}: this model was distilled and knows no guidance, give 1')

@@ -19,7 +19,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..concept import as_texts
-from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image, read_jsonl
+from ..contents import Contents, content_hash
+from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, image_fault, make_folder, open_image
+from ..core import read_jsonl
 from ..locks import one_run, remove_leftovers
 from ..backbones.text_encoders import frame
 from ..backbones.loading import backbone_of, model_hash
@@ -69,7 +71,10 @@ def _entry(row, folder:Path, parents:dict) -> tuple: # record, whether its file 
     return row, _located(folder, row['file'], parents)[1]
 
 # %% ../../nbs/03_images.ipynb #e5de2ff5
-def read_manifest(folder:str|Path) -> dict: # id → (record, whether its file is whole)
+def read_manifest(
+    folder:str|Path,
+    tell:bool=True, # warn of entries that are left out
+) -> dict: # id → (record, whether its file is whole)
     "Every entry of a folder's manifest that can be used, in their order; a warning names the others."
     folder, found, bad = Path(folder), {}, []
     parents = {}
@@ -78,7 +83,7 @@ def read_manifest(folder:str|Path) -> dict: # id → (record, whether its file i
             record, whole = _entry(row, folder, parents)
             found[record['id']] = record, whole
         except HfiError as e: bad.append(f'entry {n}: {e}')
-    if bad:
+    if bad and tell:
         named = '; '.join(bad[:5])+(f' and {len(bad)-5} more' if len(bad) > 5 else '')
         warnings.warn(f'{folder}/images.jsonl: {len(bad)} entries are left out: {named}', HfiWarning, stacklevel=3)
     return found
@@ -133,19 +138,38 @@ def _one_run(folder:Path):
         main_only(lambda: [remove_leftovers(f) for f in (folder, folder/'images')])
         yield
 
+def _own(folder:Path, there:dict) -> set: # ids
+    "The images that are still those that were drawn; a warning names others, and those of which nobody knows."
+    contents, said = Contents(folder), []
+    other = [i for i, r in there.items() if 'hash' in r and contents.of(r['file']) != r['hash']]
+    unknown = [i for i, r in there.items() if 'hash' not in r]
+    if other: said.append(f'{len(other)} images are not those that were drawn ({other[0]} first): they are drawn again')
+    if unknown:
+        said.append(f'{len(unknown)} images were drawn by an older version ({unknown[0]} first): it is unknown whether '
+                    'they have changed since; delete their files to draw them again')
+    for text in said if rank() == 0 else (): warnings.warn(f'{folder}: {text}', HfiWarning, stacklevel=4)
+    return set(there)-set(other)
+
 def _generate_rows(pipe, rows:list, folder:Path, batch:int, settings:dict, listed, callback):
-    "Generate the images of `rows`, turn by turn: a batch per process. Those in `listed` are in the manifest."
-    def paint(part):
+    "Generate the images of `rows`, turn by turn: a batch per process. Those `listed` are so in the manifest already."
+    def paint(part) -> list: # of each file: its hash, whether it is of one colour
         images = sample(pipe, [r['prompt'] for r in part], [r['seed'] for r in part], **settings)
         for row, im in zip(part, images, strict=True):
             with atomic(folder/row['file']) as scratch: im.save(scratch)
+        return [(content_hash(folder/row['file']), image_fault(im) == 'blank')
+                for row, im in zip(part, images, strict=True)]
     batches = [rows[i:i+batch] for i in range(0, len(rows), batch)] # the same on any number of processes
     turns = [batches[i:i+world_size()] for i in range(0, len(batches), world_size())]
+    blank = []
     for turn in tqdm(turns, desc='generating', disable=not rows or rank() > 0):
-        map_ranks(paint, turn)
-        new = sum(turn, [])
-        main_only(lambda new=new: append_jsonl(folder/'images.jsonl', [r for r in new if r['id'] not in listed]))
+        made, new = sum(map_ranks(paint, turn), []), sum(turn, [])
+        for row, (found, _) in zip(new, made, strict=True): row['hash'] = found
+        blank += [row['id'] for row, (_, one) in zip(new, made, strict=True) if one]
+        main_only(lambda new=new: append_jsonl(folder/'images.jsonl', [r for r in new if listed.get(r['id']) != r]))
         if callback: callback(new)
+    if blank and rank() == 0:
+        warnings.warn(f'{len(blank)} of {len(rows)} new images are of one colour ({blank[0]} first): look at them, '
+                      'and at the settings', HfiWarning, stacklevel=4)
 
 # %% ../../nbs/03_images.ipynb #89723683
 def generate(
@@ -173,9 +197,11 @@ def generate(
               for i, (p, s) in zip(ids, asked, strict=True)}
     with _one_run(folder):
         manifest = read_manifest(folder)
-        missing = [r for i, r in wanted.items() if i not in manifest or not manifest[i][1]]
+        listed = {i: r for i, (r, whole) in manifest.items() if i in wanted}
+        kept = _own(folder, {i: r for i, r in listed.items() if manifest[i][1]})
+        missing = [r for i, r in wanted.items() if i not in kept]
         _check_readable(pipe, missing)
         if rank() == 0: _mention_other_settings({i: e for i, e in manifest.items() if i not in wanted}, missing)
-        listed = {i for i, (r, _) in manifest.items() if r['file'] == f'images/{i}.png'}
         _generate_rows(pipe, missing, folder, batch, settings, listed, callback)
+        for i in kept: wanted[i] |= {k: listed[i][k] for k in ('hash',) if k in listed[i]}
     return [wanted[i] for i in ids]

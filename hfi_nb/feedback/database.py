@@ -10,7 +10,7 @@ __all__ = ['EVENTS', 'SLOTS', 'ANSWERS', 'VIEW_UPTO', 'NOT_UNDONE', 'FAULTS', 'F
 import os
 import re
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Iterator
@@ -146,6 +146,8 @@ def _engine(url:sa.URL) -> sa.Engine:
     sa.event.listen(engine, 'connect', _durable)
     return engine
 
+_SOUND:set = set() # states of files whose view and log were compared
+
 @lru_cache(maxsize=1024)
 def _quick_check(path:str, *state): # state: inode, size and time of change, so that a changed file is looked at again
     connection = sqlite3.connect(path, timeout=60)
@@ -176,7 +178,31 @@ class Database:
     def _check_file(self, path:Path):
         state = path.stat()
         if state.st_size > CHECKED: return
-        _quick_check(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
+        known = str(path), state.st_ino, state.st_size, state.st_mtime_ns
+        _quick_check(*known)
+        with suppress(OSError): known += os.stat(f'{path}-wal').st_size, os.stat(f'{path}-wal').st_mtime_ns
+        if known in _SOUND: return
+        self._check_log()
+        _SOUND.add(known)
+
+    def _check_log(self):
+        "`HfiError` for a label that is none; a view that says something else than the log is made anew."
+        e, a = EVENTS.c, ANSWERS.c
+        strange = sa.select(e.item, e.label).where(e.label.isnot(None), e.label.notin_((0, 1))).limit(1)
+        alike = 'id', 'concept', 'item', 'annotator', 'kind', 'label', 'simulated'
+        same = sa.and_(*(e[k].is_not_distinct_from(a[k]) for k in alike))
+        other = sa.select(a.id).outerjoin(EVENTS, same).where(e.id.is_(None)).limit(1)
+        def count(rows): return sa.select(sa.func.count()).select_from(rows).scalar_subquery()
+        fresh = VIEW_UPTO.c.upto == sa.select(sa.func.max(e.id)).scalar_subquery() # else rows may be missing still
+        fewer = sa.select(count(ANSWERS) != count(view_query().subquery())).where(fresh)
+        with self.engine.connect() as c:
+            row, changed = c.execute(strange).first(), c.execute(other).first() or c.scalar(fewer)
+        if row:
+            raise HfiError(f'{self.place} has the label {row.label!r} of {row.item}, and labels are 0 or 1: '
+                           'move the file away and restore a copy')
+        if not changed: return
+        with self.engine.begin() as c:
+            for table in (ANSWERS, VIEW_UPTO): c.execute(table.delete())
 
     def _identity(self) -> tuple|None:
         try: state = os.stat(self.path) if self.path else None

@@ -110,12 +110,15 @@ def evaluation_pairs(
     An id names its images' contents, so that answers about other images never count for these."""
     if not (file := contained(folder, 'evaluation.json')).exists():
         raise HfiError(f'{folder} has no evaluation yet: run `hfi evaluate {folder}` first')
-    rows = read_json(file)['rows']
+    rows = read_json(file, dict(rows=[dict(text=str, before=dict, after=dict)]))['rows']
     if any('file' not in row[side] for row in rows for side in ('before', 'after')):
         raise HfiError(f'the evaluation in {folder} has no images: evaluate with a folder to keep them')
     def pair(n:int, row:dict) -> dict:
         files = [row[side]['file'] for side in ('before', 'after')]
-        shown = hashlib.sha256(b''.join(contained(folder, file).read_bytes() for file in files)).hexdigest()[:8]
+        places = [contained(folder, file) for file in files]
+        if gone := [place for place in places if not place.is_file()]:
+            raise HfiError(f'{gone[0]} is missing: run `hfi evaluate {folder}` again')
+        shown = hashlib.sha256(b''.join(place.read_bytes() for place in places)).hexdigest()[:8]
         return dict(id=f'e{n:04}-{shown}', before=files[0], after=files[1], prompt=row['text'],
                     asked=row.get('group') == 'target')
     return [pair(n, row) for n, row in enumerate(rows)]

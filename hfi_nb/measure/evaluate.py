@@ -18,7 +18,7 @@ from ..candidates.generate import generate
 from ..core import (HfiError, Paired, Rate, atomic, contained, image_fault, image_grid, make_folder, open_image,
                          read_json, versions, write_json)
 from .distances import clip_scores, distances, mean_with_interval, pair_distance, photo_similarity
-from .suites import Suite, judge_name, verdicts
+from .suites import Suite, check_rows, judge_name, verdicts
 from ..backbones.loading import model_hash
 from ..backbones.sampling import sample, sampling_settings
 from ..training.processes import main_only, map_ranks
@@ -126,6 +126,7 @@ class Evaluation:
 def _read(kind, saved) -> Evaluation:
     "An evaluation from what its file holds; any error says that the file is damaged."
     rows = [r if 'expected' in r else _old_row(r) for r in saved['rows']]
+    check_rows(saved | dict(rows=rows))
     far = {name: Rate.from_dict(d) if 'k' in d else d for name, d in saved['distances'].items()}
     out = kind(saved['concept'], rows, far, dict(saved['meta']))
     _table(out) # what cannot be counted or printed is an error here

@@ -43,6 +43,8 @@ class RewardModel:
     def __post_init__(self):
         if bad := [name for name in ARRAYS if not np.isfinite(getattr(self, name)).all()]:
             raise HfiError(f'the {bad[0]} of this reward holds nan or infinity: fit the reward again')
+        if not (self.scale > 0).all():
+            raise HfiError('the scale of this reward is not above 0 everywhere: fit the reward again')
 
     @cached_property
     def nystroem(self) -> np.ndarray: return nystroem_map(rbf_kernel(self.landmarks, self.landmarks))
@@ -72,6 +74,8 @@ class RewardModel:
     ) -> np.ndarray: # (n,) in (0, 1)
         "Calibrated chance that a person calls the image unwanted."
         p = _logistic(self.score(features), self.meta['slope'], self.meta['offset'])
+        if not np.isfinite(p).all():
+            raise HfiError('this reward gives a probability that is no number: fit the reward again')
         if ids is None: return p
         return np.array([self.held_out.get(str(i), one) for i, one in zip(ids, p, strict=True)])
 
@@ -92,7 +96,10 @@ class RewardModel:
             meta, held_out = facts['meta'], facts['held_out']
             if bad := [k for k in NUMBERS if not isinstance(meta[k], (int, float)) or not np.isfinite(meta[k])]:
                 raise ValueError(f'{bad[0]} is {meta[bad[0]]!r}')
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
+            if meta.get('auc') is not None: auc_text(meta)
+            if not all(0 <= p <= 1 for p in dict(held_out).values()):
+                raise ValueError('held_out has a number that is no probability')
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError) as e:
             raise HfiError(f'{path} is not a reward model ({e}): fit the reward again') from e
         return cls(**arrays, meta=meta, held_out=held_out)
 

@@ -37,14 +37,14 @@ def looks_like(study:Study) -> dict: # image id → (style, subject)
 
 def simulated_annotator(
     study:Study,
-    prompts=None, # those that the study's images were asked for; None: it looks at the images
+    prompts=None, # those that the study's images were asked for; it looks at the images of others, or of None at all
     error:float=.05, # share of slips
     seed:int=0,
 ) -> SimulatedAnnotator:
     "A program that dislikes the study's concept."
     world, wanted = load_world(), {p.text: (p.style, p.subject) for p in prompts or ()}
-    if prompts is None: shown = looks_like(study)
-    else: shown = {i: wanted[r['prompt']] for i, r in study.records.items() if r['prompt'] in wanted}
+    shown = {i: wanted[r['prompt']] for i, r in study.records.items() if r['prompt'] in wanted}
+    if len(shown) < len(study.records): shown = looks_like(study) | shown
     return SimulatedAnnotator(lambda i: shows(world, study.name, *shown[i]), error, seed=seed)
 
 # %% ../../../nbs/12c_demo.ipynb #e5e26ac5
