@@ -47,7 +47,7 @@ REWRITTEN = 'README.md', 'hfi.json' # of an erased model: whoever has it may wri
 
 def round_before(folder:str|Path) -> Path|None: # None for a first round
     "The folder of the round whose erased model a further round began with."
-    file = Path(folder)/'study.json'
+    file = contained(folder, 'study.json')
     further = file.exists() and read_json(file, dict).get('model') == PREVIOUS
     return Path(folder).resolve().parent if further else None
 
@@ -181,7 +181,8 @@ class Records:
     def _why_other_model(self) -> str:
         "Whether a further round's images come from a model that is no longer there."
         if not self.before: return ''
-        began, there = read_json(self.folder/'study.json', dict).get('model_hash'), erased_hash(self.before.folder)
+        settings = read_json(contained(self.folder, 'study.json'), dict)
+        began, there = settings.get('model_hash'), erased_hash(self.before.folder)
         return '' if None in (began, there) or began == there else 'the round before was erased again'
     def _why_beside(self, name:str) -> str:
         "Which of the files that belong to what a stage wrote is another one now, or gone."
