@@ -123,7 +123,7 @@ class Records:
         "A hash of the images of all rounds, with their prompts."
         from hfi_nb.candidates.generate import read_manifest # loads torch, which the terminal's checks do without
         rows = [record for record, whole in read_manifest(self.folder, tell=False).values() if whole]
-        found = [[r['id'], r['prompt'], self.contents.of(r['file'])] for r in rows]
+        found:list = [[r['id'], r['prompt'], self.contents.of(r['file'])] for r in rows]
         self.contents.keep()
         if not found: return ''
         if self.before: found.append(self.before.now('images'))

@@ -46,14 +46,14 @@ def sampling_settings(pipe:DiffusionPipeline, **given) -> dict: # steps, guidanc
         raise HfiError(f'unknown setting {unknown[0]!r}: use {", ".join(SAMPLING)} or autocast')
     chosen = {k: given[k] if given.get(k) is not None else getattr(net.recipe, k) for k in SAMPLING}
     steps, guidance, sampler = chosen.values()
-    if not (isinstance(guidance, Real) and abs(guidance) <= torch.finfo(net.dtype).max):
-        usual = net.recipe.guidance
+    most, usual = torch.finfo(net.dtype).max, net.recipe.guidance
+    if not (isinstance(guidance, Real) and guidance <= most and not guidance < -most):
         raise HfiError(f'guidance is {guidance!r}: give a number that {net.dtype} can hold, such as {usual}')
     if sampler not in net.samplers: raise HfiError(f'sampler is {sampler!r}: use {" or ".join(net.samplers)}')
     if net.guided == 'none' and float(guidance) > 1:
         raise HfiError(f'guidance is {guidance}: this model was distilled and knows no guidance, give 1')
-    most = pipe.scheduler.config.get('num_train_timesteps', steps)
-    if whole_number('steps', steps) > most: raise HfiError(f'steps is {steps}: this model has only {most}')
+    there = pipe.scheduler.config.get('num_train_timesteps', steps)
+    if whole_number('steps', steps) > there: raise HfiError(f'steps is {steps}: this model has only {there}')
     chosen = dict(steps=int(steps), guidance=float(guidance), sampler=sampler)
     return chosen if autocast is None else chosen | dict(autocast=half_precision(net, autocast))
 
