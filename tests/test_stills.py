@@ -11,6 +11,10 @@ sys.path.insert(0, str(ROOT/'tools'))
 
 import made
 
+from hfi_nb.backbones.loading import load_pipeline, model_hash
+from hfi_nb.erasing.export import load_delta
+from hfi_nb.tokens.token import SoftToken
+
 NAMES = sorted(path.stem for path in made.STILLS.glob('*.png'))
 
 
@@ -63,3 +67,9 @@ def test_a_picture_that_two_cells_save_or_none_is_refused(house):
     for cells in ([], nb['cells']*2):
         (house/'nbs/a.ipynb').write_text(json.dumps(dict(cells=cells)))
         with pytest.raises(SystemExit, match='exactly one'): made.recipe('landscape')
+
+
+def test_what_notebooks_take_from_an_earlier_one_can_be_loaded():
+    base = load_pipeline()
+    assert model_hash(load_delta(base, made.STILLS/'openmoji-erased.safetensors')) != model_hash(base)
+    assert SoftToken.load(made.STILLS/'openmoji-token.safetensors').vectors.isfinite().all()

@@ -59,7 +59,8 @@ def load_delta(base:DiffusionPipeline, path:str|Path, strength:float=1.) -> Diff
     `HfiError` for another base than the difference was made from, or for numbers that are not finite."""
     try:
         with safe_open(path, 'pt') as f:
-            found, facts = {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()['delta'])
+            found, told = {k: f.get_tensor(k) for k in f.keys()}, f.metadata()
+        facts = json.loads(told['delta']) if 'delta' in told else told # an older version wrote two entries
         made_from, dtype = facts['base'], facts['dtype']
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
         raise HfiError(f'no delta in {path} ({e}): give a file that save_delta wrote') from e
