@@ -29,9 +29,10 @@ from .stages import Records
 
 # %% ../nbs/12b_terminal.ipynb #cc578034
 def quiet():
-    "Hide the messages that libraries print while they load."
+    "Settings of libraries, before they are loaded: no messages, and threads that soon let others run."
     for name in ('TRANSFORMERS_VERBOSITY', 'DIFFUSERS_VERBOSITY'): os.environ.setdefault(name, 'error')
     for name in ('HF_HUB_DISABLE_PROGRESS_BARS', 'TRANSFORMERS_NO_ADVISORY_WARNINGS'): os.environ.setdefault(name, '1')
+    os.environ.setdefault('GOMP_SPINCOUNT', '10000') # else torch's threads, beside other jobs, wait for each other
 
 def safe_path():
     "Take the folder in which a command was started off Python's path: it may be a stranger's."
