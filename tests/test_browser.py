@@ -125,7 +125,7 @@ def test_tutorial_notebook(lab, driver):
     page.until(lambda: len(said()) >= len(pressed), what='a held key and forty fast ones')
     assert said() == pressed and store.events(kind='comment')[0].value == 'dd xz'
     restart_and_undo(page, store, pressed, second, on)
-    page.menu('File', 'Save Notebook')
+    page.command('docmanager:save')
     saved = root/'tutorial.ipynb'
     def is_saved(): return (text := saved.read_text()) != TUTORIAL.read_text() and text.endswith('}\n')
     page.until(is_saved, what='the saved notebook')
@@ -138,7 +138,7 @@ def test_tutorial_notebook(lab, driver):
 def restart_and_undo(page, store, pressed, shown, on):
     "A restarted kernel brings back the page that was begun, with its marks, and takes back the last click."
     page.js("document.querySelectorAll('.hfi-panel').forEach(e => e.dataset.old = 1)")
-    page.menu('Kernel', 'Restart Kernel and Run All Cells…')
+    page.command('notebook:restart-run-all')
     page.until(lambda: page.all('.jp-Dialog .jp-mod-accept'), what='the question')[0].click()
     page.drawn()
     settled(page, 16)
@@ -326,9 +326,8 @@ def test_playground(lab, driver):
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DIAL)], metadata=dict(kernelspec=KERNEL))
     nbformat.write(nb, root/'dial.ipynb')
     page = Page(driver)
-    driver.get(f'{url}/lab/tree/dial.ipynb?reset')
-    page.until(lambda: page.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
-    page.run_cells()
+    page.open(f'{url}/lab/tree/dial.ipynb')
+    page.command('notebook:run-all-cells')
     drawn = "const i = document.querySelector('.hfi-playground img'); return i && i.naturalWidth ? i.src : ''"
     before = page.until(lambda: page.js(drawn), 120, what='an image')
     assert page.style('.hfi-playground img', 'filter') == 'none'  # small images, nothing hidden

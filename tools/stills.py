@@ -130,9 +130,8 @@ def playground(page, url, root, name):
                                   metadata=dict(kernelspec=KERNEL))
     nbformat.write(nb, root/f'{name}.ipynb')
     page.desk(1500) # wide enough for six images
-    page.b.get(f'{url}/lab/tree/{name}.ipynb?reset')
-    page.until(lambda: page.all('.jp-Notebook-ExecutionIndicator[data-status="idle"]'), what='an idle kernel')
-    page.run_cells()
+    page.open(f'{url}/lab/tree/{name}.ipynb')
+    page.command('notebook:run-all-cells')
     drawn = "const i = document.querySelector('.hfi-playground img'); return i && i.naturalWidth ? i.src : ''"
     before = page.until(lambda: page.js(drawn), 400, what='an image')
     if name == 'attack':
