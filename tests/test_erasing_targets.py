@@ -104,7 +104,10 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     assert whole == [(text, near[text], k, 1.) for k, group in enumerate(parts.values()) for text in group]
     pipe = load_pipeline()
     assert stand_ins(pipe, ['axe'], ['house', 'hammer'], ['a {}']).keys() == {'axe'}
-    assert stand_ins(pipe, ['kitchen knife'], ['sun', 'fork and knife'], ['{}'])['kitchen knife'] == 'fork and knife'
+    knives = ['sun', 'fork and knife', 'knife']
+    assert stand_ins(pipe, ['kitchen knife'], knives, ['{}'])['kitchen knife'] == 'knife'
+    assert stand_ins(pipe, ['kitchen knife'], knives, ['{}'], middle=True)['kitchen knife'] == 'fork and knife'
+    assert stand_ins(pipe, ['kitchen knife'], ['sun'], ['{}'], middle=True)['kitchen knife'] == 'sun'
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])
 
 

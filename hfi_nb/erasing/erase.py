@@ -111,8 +111,9 @@ def erase(
     settings = preset_settings(pipe, method, preset) | settings
     if preset == 'paper': contexts = ()
     images = safe_images if method in TRAINED else None # a closed form looks at no image
+    closed = method in CLOSED or start is not None
     targets = make_targets(pipe, tokens, concept, contexts, safe, images, weights, rejected,
-                           anchors=method == 'ca', spare=400 if method in CLOSED or start else 64)
+                           anchors=method == 'ca', spare=400 if closed else 64, middle=closed)
     erased = remove(pipe, targets, method, start, path, settings)
     found = check_images(pipe, erased, targets) if quick_check else None
     if found: warn_of(found, method in CLOSED)

@@ -148,13 +148,17 @@ def group_parts(nearest:dict) -> dict: # nearest: prompt → prompt of the other
     for text, other in nearest.items(): parts.setdefault(difference(text, other), []).append(text)
     return parts
 
-def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str]) -> dict: # part → safe part
-    "For each part the safe part whose embeddings in the templates are nearest; {} where there are no safe parts."
+def stand_ins(
+    pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str],
+    middle:bool=False, # half of the safe parts are nearer than the one that is taken
+) -> dict: # part → safe part; {} where there are no safe parts
+    "For each part the safe part whose embeddings in the templates are nearest, or of middle distance."
     if not parts or not safe_parts: return {}
     def said(texts, template):
         return backbone_of(pipe).encode([template.replace('{}', text) for text in texts]).tokens.flatten(1).float()
     apart = sum(torch.cdist(said(parts, template), said(safe_parts, template)) for template in templates)
-    return {part: safe_parts[i] for part, i in zip(parts, apart.argmin(1).tolist(), strict=True)}
+    taken = apart.argsort(1)[:, len(safe_parts)//2 if middle else 0]
+    return {part: safe_parts[i] for part, i in zip(parts, taken.tolist(), strict=True)}
 
 def swap(text:str, part:str, other:str) -> str:
     "A prompt with a part of it replaced wherever it stands as whole words, whatever the space between them."
@@ -197,6 +201,7 @@ def rejected_rows(
     pipe:DiffusionPipeline, concept:Concept, contexts:list, rejected:dict, safe:list, c_safe:Condition,
     number:int, # of the first part
     total:float, # of all weights
+    middle:bool, # as in `stand_ins`
 ) -> Rows:
     "Rows of rejected prompts and of what they have in common, in other wordings."
     net, texts = backbone_of(pipe), list(rejected)
@@ -206,7 +211,7 @@ def rejected_rows(
     def sayable(part): return part and fits(pipe, *(text.replace('{}', part) for text in concept.templates))
     parts = [part for part in group_parts(nearest) if sayable(part)]
     safe_parts = [part for part in sorted(set(group_parts(back))-{*parts}) if sayable(part)]
-    instead = stand_ins(pipe, parts, safe_parts, concept.templates)
+    instead = stand_ins(pipe, parts, safe_parts, concept.templates, middle)
     wordings = other_wordings(pipe, concept, contexts, parts)
     rows = fitting(pipe, swaps(rejected, nearest, instead, wordings), nearest)
     asked, aims, part, weight = zip(*rows, strict=True)
@@ -275,6 +280,7 @@ def make_targets(
     rejected:Sequence=(), # prompts of images that were rejected: texts, or pairs (text, weight)
     anchors:bool=True, # whether safe prompts with the concept are needed, as by concept ablation
     spare:int=400, # words of the vocabulary that stand in for safe prompts or beside them; only closed forms need many
+    middle:bool=False, # aim a rejected style at a safe one of middle distance, as closed forms need, not at the nearest
 ) -> Targets:
     "Encode what is to be erased and what is to stay; `HfiError`, before any work, for a prompt that is too long."
     tokens, contexts, safe = as_list(tokens, 'tokens'), as_list(contexts, 'contexts'), as_list(safe, 'safe')
@@ -295,7 +301,8 @@ def make_targets(
     total = sum(parts[0].weight) if tokens else len(rejected) # rejected prompts are learned from as often as all tokens
     if rejected:
         texts = [safe[i] for i in kept]
-        parts.append(rejected_rows(pipe, concept, contexts, rejected, texts, found[0], len(tokens), total))
+        parts.append(rejected_rows(pipe, concept, contexts, rejected, texts, found[0], len(tokens), total,
+                                   middle and not concept.is_object))
     counts = dict(tokens=len(soft), words=len(tokens)-len(soft), contexts=len(contexts), rejected=len(rejected))
     return join_rows(pipe, parts, found, held, counts | dict(safe=len(kept), both=len(safe)-len(kept)))
 
