@@ -207,11 +207,14 @@ def data_dir() -> Path:
     return here/'data' if (here/'data').is_dir() else here.parent/'data'
 
 def file_hash(path) -> str:
-    "SHA-256 of a file, or of all files of a folder in the order of their names."
+    "SHA-256 of a file, or of all files of a folder in the order of their names; `HfiError` for one that is unreadable."
     path, digest = Path(path), hashlib.sha256()
-    for f in [path] if path.is_file() else sorted(f for f in path.rglob('*') if f.is_file()):
+    for f in sorted(f for f in path.rglob('*') if f.is_file()) if path.is_dir() else [path]:
         if f != path: digest.update(str(f.relative_to(path)).encode())
-        digest.update(f.read_bytes())
+        try:
+            with open(f, 'rb') as opened: hashlib.file_digest(opened, lambda: digest)
+        except OSError as e:
+            raise HfiError(f'{f} cannot be read ({e.strerror}): give a file that you may read') from e
     return digest.hexdigest()
 
 def versions() -> dict:

@@ -12,6 +12,7 @@ import re
 import jinja2
 
 from .core import Paired, Rate
+from .texts import CONTROL
 
 # %% ../nbs/11_layout.ipynb #a9f0039c
 FRAME = '''<!doctype html><html lang="en"><meta charset="utf-8">
@@ -179,7 +180,7 @@ words in capitals stand for your own folders.</p><pre>{{ commands }}</pre>{% end
 def markdown_line(value:object) -> object: # numbers stay as they are
     "Any text as one plain line of Markdown: nothing in it is a heading, a cell's end, an image or HTML."
     if isinstance(value, int|Rate): return value
-    line = ' '.join(re.sub('[\x00-\x1f\x7f-\x9f\ud800-\udfff]', ' ', str(value)).split())
+    line = ' '.join(re.sub(f'[{CONTROL}]', ' ', str(value)).split())
     line = re.sub(r'[\\`*_\[\]#|~$!]', r'\\\g<0>', line)
     return line.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..concept import as_texts
-from ..contents import Contents, content_hash
-from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, image_fault, make_folder, open_image
-from ..core import read_jsonl
+from ..contents import Contents
+from ..core import HfiError, HfiWarning, append_jsonl, atomic, contained, file_hash, image_fault, make_folder
+from ..core import open_image, read_jsonl
 from ..locks import one_run, remove_leftovers
 from ..backbones.text_encoders import frame
 from ..backbones.loading import backbone_of, model_hash
@@ -156,7 +156,7 @@ def _generate_rows(pipe, rows:list, folder:Path, batch:int, settings:dict, liste
         images = sample(pipe, [r['prompt'] for r in part], [r['seed'] for r in part], **settings)
         for row, im in zip(part, images, strict=True):
             with atomic(folder/row['file']) as scratch: im.save(scratch)
-        return [(content_hash(folder/row['file']), image_fault(im) == 'blank')
+        return [(file_hash(folder/row['file'])[:16], image_fault(im) == 'blank')
                 for row, im in zip(part, images, strict=True)]
     batches = [rows[i:i+batch] for i in range(0, len(rows), batch)] # the same on any number of processes
     turns = [batches[i:i+world_size()] for i in range(0, len(batches), world_size())]

@@ -6,7 +6,6 @@
 __all__ = ['NOTES', 'FOLLOW', 'TABLES', 'FILES', 'KINDS', 'read_prompt', 'Imported', 'import_images', 'find_pairs']
 
 # %% ../../nbs/03b_import.ipynb #7b61f49d
-import hashlib
 import json
 import os
 import re
@@ -21,7 +20,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..core import FORMATS, HfiError, HfiWarning, append_jsonl, atomic, contained, make_folder, open_image
+from ..core import FORMATS, HfiError, HfiWarning, append_jsonl, atomic, contained, file_hash
+from ..core import make_folder, open_image
 from ..locks import one_run, remove_leftovers
 from ..texts import read_text
 from .generate import read_manifest
@@ -187,7 +187,7 @@ class _Import:
         try:
             kind = _format(_own(path, self.folder))
             if not kind: raise HfiError('no image')
-            with open(path, 'rb') as f: name = hashlib.file_digest(f, 'sha256').hexdigest()[:16]
+            name = file_hash(path)[:16]
             if name in self.first:
                 self.found.duplicates.append((self.name(path), self.first[name]))
                 return None

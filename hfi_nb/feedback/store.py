@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from fastcore.basics import patch
 
 from ..core import HfiError, contained, make_folder, read_jsonl
+from ..texts import CONTROL
 from .database import ANSWERS, EVENTS, NOT_UNDONE, SLOTS, Database
 
 # %% ../../nbs/04_feedback.ipynb #c3bf2b80
@@ -40,7 +41,7 @@ def check_text(
     lines:bool=True, # whether it may have several, and tabs
 ) -> str: # the same text
     "Text without control characters, not blank, no longer than `limit`; else `HfiError`."
-    control = '[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]' if lines else '[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]'
+    control = f'[{CONTROL}]' if lines else f'[\t\n\u2028\u2029{CONTROL}]'
     if isinstance(text, str) and text.strip() and len(text) <= limit and not re.search(control, text): return text
     raise HfiError(f'{str(text)[:40]!r} cannot be a {what}: write 1 to {limit} characters, none of them control '
                    f'characters{"" if lines else " or line ends"}')
