@@ -806,6 +806,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'hfi_nb.erasing.targets.join_rows': ('targets.html#join_rows', 'hfi_nb/erasing/targets.py'),
                                         'hfi_nb.erasing.targets.make_targets': ('targets.html#make_targets', 'hfi_nb/erasing/targets.py'),
                                         'hfi_nb.erasing.targets.nearest_rows': ('targets.html#nearest_rows', 'hfi_nb/erasing/targets.py'),
+                                        'hfi_nb.erasing.targets.opposites': ('targets.html#opposites', 'hfi_nb/erasing/targets.py'),
                                         'hfi_nb.erasing.targets.other_wordings': ( 'targets.html#other_wordings',
                                                                                    'hfi_nb/erasing/targets.py'),
                                         'hfi_nb.erasing.targets.read_rejected': ('targets.html#read_rejected', 'hfi_nb/erasing/targets.py'),

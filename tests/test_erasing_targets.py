@@ -106,8 +106,11 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     assert stand_ins(pipe, ['axe'], ['house', 'hammer'], ['a {}']).keys() == {'axe'}
     knives = ['sun', 'fork and knife', 'knife']
     assert stand_ins(pipe, ['kitchen knife'], knives, ['{}'])['kitchen knife'] == 'knife'
-    assert stand_ins(pipe, ['kitchen knife'], knives, ['{}'], middle=True)['kitchen knife'] == 'fork and knife'
-    assert stand_ins(pipe, ['kitchen knife'], ['sun'], ['{}'], middle=True)['kitchen knife'] == 'sun'
+    taken = stand_ins(pipe, ['kitchen knife', 'bell'], [*knives, 'axe'], ['{}'], {'kitchen knife': {*knives}})
+    assert taken['kitchen knife'] == 'fork and knife' # the axe stands beside owls
+    assert taken['bell'] == stand_ins(pipe, ['bell'], [*knives, 'axe'], ['{}'])['bell']
+    assert opposites({'cat in ink': 'cat in noto', 'dog in ink': 'dog in blue', 'cat in red': 'cat in noto',
+                      'a far sun': 'cat in noto'}) == {'noto': {'ink', 'red'}, 'blue': {'ink'}, '': {''}}
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])
 
 

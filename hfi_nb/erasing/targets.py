@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'difference', 'group_parts', 'stand_ins', 'swap', 'swaps', 'fits', 'fitting', 'rejected_rows',
+           'difference', 'group_parts', 'opposites', 'stand_ins', 'swap', 'swaps', 'fits', 'fitting', 'rejected_rows',
            'vocabulary_words', 'held_prompts', 'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
@@ -148,17 +148,27 @@ def group_parts(nearest:dict) -> dict: # nearest: prompt → prompt of the other
     for text, other in nearest.items(): parts.setdefault(difference(text, other), []).append(text)
     return parts
 
+def opposites(nearest:dict) -> dict: # nearest: safe prompt → rejected prompt; part → safe parts
+    "For each rejected part the safe parts that stand in its place in like prompts."
+    found = {}
+    for text, other in nearest.items(): found.setdefault(difference(other, text), set()).add(difference(text, other))
+    return found
+
 def stand_ins(
     pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str],
-    middle:bool=False, # half of the safe parts are nearer than the one that is taken
+    opposite:dict|None=None, # part → safe parts; of these the one of middle distance is taken, not the nearest
 ) -> dict: # part → safe part; {} where there are no safe parts
-    "For each part the safe part whose embeddings in the templates are nearest, or of middle distance."
+    "For each part the safe part whose embeddings in the templates are nearest."
     if not parts or not safe_parts: return {}
     def said(texts, template):
         return backbone_of(pipe).encode([template.replace('{}', text) for text in texts]).tokens.flatten(1).float()
     apart = sum(torch.cdist(said(parts, template), said(safe_parts, template)) for template in templates)
-    taken = apart.argsort(1)[:, len(safe_parts)//2 if middle else 0]
-    return {part: safe_parts[i] for part, i in zip(parts, taken.tolist(), strict=True)}
+    found = {}
+    for part, order in zip(parts, apart.argsort(1).tolist(), strict=True):
+        near = [safe_parts[i] for i in order]
+        among = [other for other in near if other in (opposite or {}).get(part, ())]
+        found[part] = among[len(among)//2] if among else near[0]
+    return found
 
 def swap(text:str, part:str, other:str) -> str:
     "A prompt with a part of it replaced wherever it stands as whole words, whatever the space between them."
@@ -201,7 +211,7 @@ def rejected_rows(
     pipe:DiffusionPipeline, concept:Concept, contexts:list, rejected:dict, safe:list, c_safe:Condition,
     number:int, # of the first part
     total:float, # of all weights
-    middle:bool, # as in `stand_ins`
+    middle:bool, # whether the aim is a part of middle distance, not the nearest
 ) -> Rows:
     "Rows of rejected prompts and of what they have in common, in other wordings."
     net, texts = backbone_of(pipe), list(rejected)
@@ -211,7 +221,7 @@ def rejected_rows(
     def sayable(part): return part and fits(pipe, *(text.replace('{}', part) for text in concept.templates))
     parts = [part for part in group_parts(nearest) if sayable(part)]
     safe_parts = [part for part in sorted(set(group_parts(back))-{*parts}) if sayable(part)]
-    instead = stand_ins(pipe, parts, safe_parts, concept.templates, middle)
+    instead = stand_ins(pipe, parts, safe_parts, concept.templates, opposites(back) if middle else None)
     wordings = other_wordings(pipe, concept, contexts, parts)
     rows = fitting(pipe, swaps(rejected, nearest, instead, wordings), nearest)
     asked, aims, part, weight = zip(*rows, strict=True)
