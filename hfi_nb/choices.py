@@ -40,7 +40,9 @@ def concept_of(name:str|None, kind:str, phrase:str|None, start:str|None) -> Conc
     "A concept from options; None where no name is given."
     if name is None and (phrase or start):
         raise HfiError('--phrase and --start belong to a concept: give --concept, too')
-    return Concept(name, kind, phrase or '', start=start) if name else None
+    if not name: return None
+    from hfi_nb.feedback.store import check_text
+    return Concept(check_text(name, 'concept', lines=False), kind, phrase or '', start=start)
 
 # %% ../nbs/12d_choices.ipynb #03986c99
 def check_judge(judge:str, texts:Path|None, clip:str|None, study:bool):

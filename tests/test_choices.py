@@ -16,6 +16,7 @@ def test_choices():
     with pytest.raises(HfiError, match="unknown attack 'magic': use some of "): known_attacks(['replay', 'magic'])
     assert [*known_attacks(['replay'])] == ['replay'] and len(known_attacks(None)) > 1
     with pytest.raises(HfiError, match='belong to a concept: give --concept'): concept_of(None, 'style', None, 'art')
+    with pytest.raises(HfiError, match='cannot be a concept'): concept_of('a\x01b', 'style', None, None)
     assert concept_of(None, 'style', None, None) is None and concept_of('ink', 'object', None, 'style').start == 'style'
 
 
