@@ -9,6 +9,7 @@ from hfi_nb.backbones.sampling import sample
 from hfi_nb.concept import Concept
 from hfi_nb.core import HfiError
 from hfi_nb.tokens.inversion import SoftToken
+from hfi_nb.worlds.emoji.world import load_world
 
 def a_token(pipe, word='openmoji'):
     table = pipe.text_encoder.get_input_embeddings().weight
@@ -106,9 +107,10 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     assert stand_ins(pipe, ['axe'], ['house', 'hammer'], ['a {}']).keys() == {'axe'}
     knives = ['sun', 'fork and knife', 'knife']
     assert stand_ins(pipe, ['kitchen knife'], knives, ['{}'])['kitchen knife'] == 'knife'
-    taken = stand_ins(pipe, ['kitchen knife', 'bell'], [*knives, 'axe'], ['{}'], {'kitchen knife': {*knives}})
-    assert taken['kitchen knife'] == 'fork and knife' # the axe stands beside owls
-    assert taken['bell'] == stand_ins(pipe, ['bell'], [*knives, 'axe'], ['{}'])['bell']
+    styles = {style: [other for other in load_world().styles if other != style] for style in ('noto', 'twemoji', 'ink')}
+    known = dict(noto='openmoji', twemoji='openmoji', ink='openmoji') # noto and twemoji look alike
+    assert distinct_stand_ins(pipe, styles, Concept('x').templates) == known
+    assert distinct_stand_ins(pipe, dict(noto=['ink'], fluent=[]), ['{}']) == {} # one alone is like nothing
     assert opposites({'cat in ink': 'cat in noto', 'dog in ink': 'dog in blue', 'cat in red': 'cat in noto',
                       'a far sun': 'cat in noto'}) == {'noto': {'ink', 'red'}, 'blue': {'ink'}, '': {''}}
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])

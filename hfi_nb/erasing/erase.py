@@ -113,7 +113,7 @@ def erase(
     images = safe_images if method in TRAINED else None # a closed form looks at no image
     closed = method in CLOSED or start is not None
     targets = make_targets(pipe, tokens, concept, contexts, safe, images, weights, rejected,
-                           anchors=method == 'ca', spare=400 if closed else 64, middle=closed and not len(tokens))
+                           anchors=method == 'ca', spare=400 if closed else 64, distinct=closed and not len(tokens))
     erased = remove(pipe, targets, method, start, path, settings)
     found = check_images(pipe, erased, targets) if quick_check else None
     if found: warn_of(found, method in CLOSED)

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['Targets', 'ends', 'align_unconditional', 'nearest_rows', 'read_rejected', 'check_sources', 'Rows', 'token_rows',
-           'difference', 'group_parts', 'opposites', 'stand_ins', 'swap', 'swaps', 'fits', 'fitting', 'rejected_rows',
-           'vocabulary_words', 'held_prompts', 'other_wordings', 'hold', 'safe_rows', 'make_targets', 'join_rows']
+           'difference', 'group_parts', 'opposites', 'distances', 'stand_ins', 'distinct_stand_ins', 'swap', 'swaps',
+           'fits', 'fitting', 'rejected_rows', 'vocabulary_words', 'held_prompts', 'other_wordings', 'hold',
+           'safe_rows', 'make_targets', 'join_rows']
 
 # %% ../../nbs/07a_targets.ipynb #5d0a3e52
 import re
@@ -154,20 +155,30 @@ def opposites(nearest:dict) -> dict: # nearest: safe prompt → rejected prompt;
     for text, other in nearest.items(): found.setdefault(difference(other, text), set()).add(difference(text, other))
     return found
 
-def stand_ins(
-    pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str],
-    opposite:dict|None=None, # part → safe parts; of these the one of middle distance is taken, not the nearest
-) -> dict: # part → safe part; {} where there are no safe parts
-    "For each part the safe part whose embeddings in the templates are nearest."
-    if not parts or not safe_parts: return {}
+def distances(pipe:DiffusionPipeline, parts:list, others:list, templates:Sequence[str]) -> torch.Tensor: # (m, n)
+    "How far the embeddings of m parts lie from those of n others, summed over the templates."
     def said(texts, template):
         return backbone_of(pipe).encode([template.replace('{}', text) for text in texts]).tokens.flatten(1).float()
-    apart = sum(torch.cdist(said(parts, template), said(safe_parts, template)) for template in templates)
+    return sum(torch.cdist(said(parts, template), said(others, template)) for template in templates)
+
+def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Sequence[str]) -> dict: # part → safe part
+    "For each part the safe part whose embeddings in the templates are nearest; {} where there are no safe parts."
+    if not parts or not safe_parts: return {}
+    nearest = distances(pipe, parts, safe_parts, templates).argmin(1).tolist()
+    return {part: safe_parts[i] for part, i in zip(parts, nearest, strict=True)}
+
+def distinct_stand_ins(
+    pipe:DiffusionPipeline, opposite:dict, templates:Sequence[str],
+    beyond:float=1.05, # how many times as far as safe parts usually lie from the nearest of themselves; ours
+) -> dict: # part → safe part; without the parts of which nothing is known
+    "For each part the nearest of the safe parts in its place that is no look-alike."
     found = {}
-    for part, order in zip(parts, apart.argsort(1).tolist(), strict=True):
-        near = [safe_parts[i] for i in order]
-        among = [other for other in near if other in (opposite or {}).get(part, ())]
-        found[part] = among[len(among)//2] if among else near[0]
+    for part, others in opposite.items():
+        if not others: continue
+        usual = distances(pipe, others, others, templates).fill_diagonal_(torch.inf).amin(1).quantile(.5)
+        apart = distances(pipe, [part], others, templates)[0]
+        apart[apart < beyond*usual] = torch.inf
+        if apart.isfinite().any(): found[part] = others[int(apart.argmin())]
     return found
 
 def swap(text:str, part:str, other:str) -> str:
@@ -211,7 +222,7 @@ def rejected_rows(
     pipe:DiffusionPipeline, concept:Concept, contexts:list, rejected:dict, safe:list, c_safe:Condition,
     number:int, # of the first part
     total:float, # of all weights
-    middle:bool, # whether the aim is a part of middle distance, not the nearest
+    distinct:bool, # whether a look-alike is no aim
 ) -> Rows:
     "Rows of rejected prompts and of what they have in common, in other wordings."
     net, texts = backbone_of(pipe), list(rejected)
@@ -221,7 +232,11 @@ def rejected_rows(
     def sayable(part): return part and fits(pipe, *(text.replace('{}', part) for text in concept.templates))
     parts = [part for part in group_parts(nearest) if sayable(part)]
     safe_parts = [part for part in sorted(set(group_parts(back))-{*parts}) if sayable(part)]
-    instead = stand_ins(pipe, parts, safe_parts, concept.templates, opposites(back) if middle else None)
+    instead = stand_ins(pipe, parts, safe_parts, concept.templates)
+    if distinct:
+        beside = opposites(back)
+        opposite = {part: [other for other in safe_parts if other in beside.get(part, ())] for part in parts}
+        instead |= distinct_stand_ins(pipe, opposite, concept.templates)
     wordings = other_wordings(pipe, concept, contexts, parts)
     rows = fitting(pipe, swaps(rejected, nearest, instead, wordings), nearest)
     asked, aims, part, weight = zip(*rows, strict=True)
@@ -290,7 +305,7 @@ def make_targets(
     rejected:Sequence=(), # prompts of images that were rejected: texts, or pairs (text, weight)
     anchors:bool=True, # whether safe prompts with the concept are needed, as by concept ablation
     spare:int=400, # words of the vocabulary that stand in for safe prompts or beside them; only closed forms need many
-    middle:bool=False, # aim a rejected style at a safe one of middle distance, as closed forms need, not at the nearest
+    distinct:bool=False, # aim a rejected style at the nearest safe one that does not look like it, as closed forms need
 ) -> Targets:
     "Encode what is to be erased and what is to stay; `HfiError`, before any work, for a prompt that is too long."
     tokens, contexts, safe = as_list(tokens, 'tokens'), as_list(contexts, 'contexts'), as_list(safe, 'safe')
@@ -312,7 +327,7 @@ def make_targets(
     if rejected:
         texts = [safe[i] for i in kept]
         parts.append(rejected_rows(pipe, concept, contexts, rejected, texts, found[0], len(tokens), total,
-                                   middle and not concept.is_object))
+                                   distinct and not concept.is_object))
     counts = dict(tokens=len(soft), words=len(tokens)-len(soft), contexts=len(contexts), rejected=len(rejected))
     return join_rows(pipe, parts, found, held, counts | dict(safe=len(kept), both=len(safe)-len(kept)))
 
