@@ -110,7 +110,7 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     styles = {style: [other for other in load_world().styles if other != style] for style in ('noto', 'twemoji', 'ink')}
     known = dict(noto='openmoji', twemoji='openmoji', ink='openmoji') # noto and twemoji look alike
     assert distinct_stand_ins(pipe, styles, Concept('x').templates) == known
-    assert distinct_stand_ins(pipe, dict(noto=['ink'], fluent=[]), ['{}']) == {} # one alone is like nothing
+    assert distinct_stand_ins(pipe, dict(noto=['ink'], fluent=[]), ['{}']) == {}
     assert opposites({'cat in ink': 'cat in noto', 'dog in ink': 'dog in blue', 'cat in red': 'cat in noto',
                       'a far sun': 'cat in noto'}) == {'noto': {'ink', 'red'}, 'blue': {'ink'}, '': {''}}
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])

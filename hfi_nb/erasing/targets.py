@@ -170,15 +170,15 @@ def stand_ins(pipe:DiffusionPipeline, parts:list, safe_parts:list, templates:Seq
 def distinct_stand_ins(
     pipe:DiffusionPipeline, opposite:dict, templates:Sequence[str],
     beyond:float=1.05, # how many times as far as safe parts usually lie from the nearest of themselves; ours
-) -> dict: # part → safe part; without the parts of which nothing is known
+) -> dict: # part → safe part; without parts that have no such stand-in
     "For each part the nearest of the safe parts in its place that is no look-alike."
     found = {}
     for part, others in opposite.items():
-        if not others: continue
+        if len(others) < 2: continue
         usual = distances(pipe, others, others, templates).fill_diagonal_(torch.inf).amin(1).quantile(.5)
         apart = distances(pipe, [part], others, templates)[0]
-        apart[apart < beyond*usual] = torch.inf
-        if apart.isfinite().any(): found[part] = others[int(apart.argmin())]
+        far = apart.where(apart >= beyond*usual, torch.inf)
+        if far.isfinite().any(): found[part] = others[int(far.argmin())]
     return found
 
 def swap(text:str, part:str, other:str) -> str:
