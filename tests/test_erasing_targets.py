@@ -116,6 +116,18 @@ def test_what_two_prompts_do_not_share_is_found_between_what_they_share():
     assert stand_ins(pipe, [], ['house'], ['a {}']) == {} == stand_ins(pipe, ['house'], [], ['a {}'])
 
 
+def test_for_a_closed_form_a_rejected_style_is_aimed_at_one_that_does_not_look_like_it_an_object_at_the_nearest():
+    pipe, styles = load_pipeline(), load_world().styles
+    asked = [f'{thing} in the style of noto' for thing in ('cat', 'house', 'rocket')]
+    safe = [text.replace('noto', style) for text in asked for style in styles if style != 'noto']
+    def aims(kind, distinct):
+        targets = make_targets(pipe, (), Concept('x', kind), (), safe, None, rejected=asked, distinct=distinct)
+        return targets.c_0.tokens[:3]
+    for kind, distinct, aim in (('style', True, 'openmoji'), ('style', False, 'fluent'), ('object', True, 'fluent')):
+        same = backbone_of(pipe).encode([text.replace('noto', aim) for text in asked]).tokens
+        assert torch.allclose(aims(kind, distinct), same, atol=1e-4), (kind, distinct)
+
+
 def test_a_part_is_swapped_as_whole_words_whatever_the_case_and_the_space_between():
     assert swap('cartoon art, (art) in noto', 'art', 'music') == 'cartoon music, (music) in noto'
     assert swap('a hot \n dog in noto', 'hot dog', r'\1 {}') == r'a \1 {} in noto'
