@@ -111,7 +111,7 @@ def erase(
     settings = preset_settings(pipe, method, preset) | settings
     if preset == 'paper': contexts = ()
     images = safe_images if method in TRAINED else None # a closed form looks at no image
-    closed = method in CLOSED or start is not None
+    closed = method in CLOSED or start in CLOSED
     targets = make_targets(pipe, tokens, concept, contexts, safe, images, weights, rejected,
                            anchors=method == 'ca', spare=400 if closed else 64, distinct=closed and not len(tokens))
     erased = remove(pipe, targets, method, start, path, settings)
